@@ -1,0 +1,172 @@
+"""``gatewise compare``: LSTM or GRU, on your data."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gatewise.cli import options
+from gatewise.cli.options import say, say_nothing, split
+
+if TYPE_CHECKING:
+    from gatewise.comparison.run import Comparison, OnTrial
+
+
+def compare(
+    data: options.DataArgument = None,
+    task: options.TaskOption = options.Task.forecast,
+    target: options.Target = None,
+    horizon: options.Horizon = None,
+    lookback: options.Lookback = None,
+    time: options.Time = None,
+    series: options.Series = None,
+    past: options.Past = None,
+    future: options.Future = None,
+    static: options.Static = None,
+    frequency: options.FrequencyOption = None,
+    cells: Annotated[str, typer.Option(help="Any of lstm,gru,rnn.")] = "lstm,gru",
+    match: Annotated[
+        options.Match, typer.Option(help="What is made equal between the cells.")
+    ] = options.Match.parameters,
+    hidden: Annotated[int, typer.Option(min=1, help="Hidden size of the first cell.")] = 64,
+    folds: Annotated[int, typer.Option(min=1, help="Test parts; at least 4 for a test.")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, help="Training runs in each fold.")] = 2,
+    search: Annotated[int, typer.Option(min=0, help="Learning rates tried; 0 for none.")] = 0,
+    steps: options.Steps = None,
+    metric: Annotated[
+        options.Metric | None,
+        typer.Option(help="The error that decides. [default: mae; mase for several series]"),
+    ] = None,
+    margin: Annotated[float, typer.Option(min=0, help="Difference that counts as equal.")] = 0.01,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Trials side by side.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder.")] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Make the run in this folder again, in --out.")
+    ] = None,
+    device: options.Device = "cpu",
+    seed: options.Seed = 0,
+    quiet: options.Quiet = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print result.json.")] = False,
+) -> None:
+    """Train LSTM and GRU on the same folds beside baselines, and say which one to take.
+
+    Without DATA, on the bundled example. A run that was killed goes on when called again.
+
+    Example: gatewise compare bikes.csv --target users --horizon 24 --future holiday,workingday
+    """
+    if source is not None and (data is not None or out is None):
+        raise typer.BadParameter("--from RUN wants --out FOLDER and no DATA")
+    from gatewise.comparison.run import compare as run
+    from gatewise.comparison.run import repeat
+
+    tell = say_nothing if quiet else say
+    with _trial_bar(quiet) as on_trial:
+        if source is not None and out is not None:
+            comparison = repeat(source, out=out, jobs=jobs, say=tell, on_trial=on_trial)
+        else:
+            comparison = run(
+                data,
+                task=task.value,
+                target=target,
+                horizon=horizon,
+                lookback=lookback,
+                time=split(time),
+                series=series,
+                past=split(past),
+                future=split(future) or (),
+                static=split(static) or (),
+                frequency=frequency,
+                cells=[name.value for name in _cells(cells)],
+                match=match.value,
+                hidden_size=hidden,
+                folds=folds,
+                seeds=seeds,
+                search=search,
+                metric=metric.value if metric else None,
+                margin=margin,
+                jobs=jobs,
+                out=out,
+                device=device,
+                seed=seed,
+                say=tell,
+                on_trial=on_trial,
+                **({} if steps is None else {"steps": steps}),
+            )
+    if as_json:
+        typer.echo(json.dumps(comparison.result, indent=1))
+    else:
+        _show(comparison)
+    tell(f"run: {comparison.folder}\nreport: {comparison.report}")
+
+
+def _cells(names: str) -> list[options.CellName]:
+    try:
+        cells = [options.CellName(name) for name in split([names]) or []]
+    except ValueError:
+        cells = []
+    if not cells or len(set(cells)) < len(cells):
+        raise typer.BadParameter(f"--cells wants different ones of lstm,gru,rnn, got {names!r}")
+    return cells
+
+
+@contextmanager
+def _trial_bar(quiet: bool) -> Iterator["OnTrial | None"]:
+    """Show trials done and time left on stderr, on a terminal."""
+    import sys
+
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    with Progress(
+        TextColumn("trials"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    ) as progress:
+        bar = progress.add_task("", total=None)
+
+        def on_trial(done: int, total: int, name: str) -> None:
+            progress.update(bar, completed=done, total=total, description=name)
+
+        yield on_trial
+
+
+def _show(comparison: "Comparison") -> None:
+    """Print table and verdict: drawn on a terminal, plain elsewhere."""
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        typer.echo(str(comparison))
+        return
+    _draw(console, comparison.result)
+
+
+def _draw(console: Any, result: dict[str, Any]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from gatewise.comparison.summary import headers, rows
+
+    table = Table()
+    for index, header in enumerate(headers(result)):
+        table.add_column(header, justify="left" if index == 0 else "right", no_wrap=index > 0)
+    for row in rows(result):
+        table.add_row(*map(Text, row))
+    console.print(table)
+    console.print(Text(result["verdict"]["sentence"], style="bold"))
+    console.print(Text(result["verdict"]["practical"]))

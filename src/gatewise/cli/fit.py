@@ -1,0 +1,75 @@
+"""``gatewise fit``: train one model and keep it as one file."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gatewise.cli import options
+from gatewise.cli.options import say, say_nothing, split
+
+
+def fit(
+    out: Annotated[Path, typer.Option(help="Model file to write, such as model.safetensors.")],
+    data: options.DataArgument = None,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", help="Run folder: train the cell it says to take, on everything."),
+    ] = None,
+    task: options.TaskOption = options.Task.forecast,
+    target: options.Target = None,
+    horizon: options.Horizon = None,
+    lookback: options.Lookback = None,
+    time: options.Time = None,
+    series: options.Series = None,
+    past: options.Past = None,
+    future: options.Future = None,
+    static: options.Static = None,
+    frequency: options.FrequencyOption = None,
+    cell: Annotated[options.CellName, typer.Option(help="Which cell.")] = options.CellName.lstm,
+    hidden: Annotated[int, typer.Option(min=1, help="Hidden size.")] = 64,
+    steps: options.Steps = None,
+    device: options.Device = "auto",
+    seed: options.Seed = 0,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train a forecaster on DATA, or the winner of a comparison, and write it to one file.
+
+    Example: gatewise fit bikes.csv --target users --horizon 24 --out bikes.safetensors
+
+    Example: gatewise fit --from gatewise-runs/bikes-1a2b3c4d --out bikes.safetensors
+    """
+    if (data is None) == (source is None):
+        raise typer.BadParameter("give either DATA or --from RUN")
+    if not out.parent.is_dir():
+        raise typer.BadParameter(f"--out: no such folder: {out.parent}")
+    from gatewise.estimators import Forecaster
+
+    if source is not None:
+        from gatewise.comparison.winner import winner
+
+        data, parameters = winner(source)
+    else:
+        if horizon is None:
+            raise typer.BadParameter("--horizon is needed: how many steps to forecast")
+        parameters = {
+            "horizon": horizon,
+            "lookback": lookback,
+            "target": target,
+            "time": split(time),
+            "series": series,
+            "past": split(past),
+            "future": split(future) or (),
+            "static": split(static) or (),
+            "frequency": frequency,
+            "cell": cell.value,
+            "hidden_size": hidden,
+            **({} if steps is None else {"steps": steps}),
+        }
+    shown: dict[str, Any] = {"progress": False} if quiet else {}
+    forecaster = Forecaster(**parameters, device=device, random_state=seed, **shown).fit(data)
+    forecaster.save(out)
+    tell = say_nothing if quiet else say
+    for note in forecaster.notes_:
+        tell(note)
+    tell(f"{forecaster.cell.upper()}, {forecaster.model_.parameters:,} parameters: {out}")

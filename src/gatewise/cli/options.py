@@ -1,0 +1,94 @@
+"""Options that mean the same in every verb."""
+
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Task(str, Enum):
+    """What is learnt."""
+
+    forecast = "forecast"
+
+
+class CellName(str, Enum):
+    """The cells."""
+
+    lstm = "lstm"
+    gru = "gru"
+    rnn = "rnn"
+
+
+class Match(str, Enum):
+    """What is made equal between the cells."""
+
+    parameters = "parameters"
+    units = "units"
+    time = "time"
+
+
+class Metric(str, Enum):
+    """The error that decides."""
+
+    mae = "mae"
+    rmse = "rmse"
+    mase = "mase"
+
+
+def split(names: list[str] | None) -> list[str] | None:
+    """Split ``a,b`` and repeated options into one list; None stays None, "" is an empty list."""
+    if names is None:
+        return None
+    return [part.strip() for name in names for part in name.split(",") if part.strip()]
+
+
+def _frequency(text: str | None) -> str | None:
+    if text is None:
+        return None
+    from gatewise.data import Frequency
+
+    try:
+        return str(Frequency.parse(text))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+TaskOption = Annotated[Task, typer.Option(help="What is learnt.")]
+Target = Annotated[str | None, typer.Option(help="Column to forecast.")]
+Time = Annotated[
+    list[str] | None, typer.Option(help="Time column, or several: year,month,day,hour.")
+]
+Series = Annotated[str | None, typer.Option(help="Id column, when there are several series.")]
+Past = Annotated[
+    list[str] | None,
+    typer.Option(help='Columns known up to the present, a,b,c; "" for none. [default: all usable]'),
+]
+Future = Annotated[list[str] | None, typer.Option(help="Columns known in the future too, a,b,c.")]
+Static = Annotated[
+    list[str] | None, typer.Option(help="Columns that never change within a series, a,b,c.")
+]
+FrequencyOption = Annotated[
+    str | None,
+    typer.Option(help='Time step, such as "1 hour". [default: found]', callback=_frequency),
+]
+Horizon = Annotated[int | None, typer.Option(min=1, help="Steps to forecast. [default: a season]")]
+Lookback = Annotated[
+    int | None, typer.Option(min=2, help="Steps read. [default: by the frequency]")
+]
+Steps = Annotated[int | None, typer.Option(min=1, help="Optimiser steps at most.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
+Seed = Annotated[int, typer.Option(min=0, help="Fixes everything random.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but the result.")]
+DataArgument = Annotated[Path | None, typer.Argument(help="CSV, TSV (also .gz) or Parquet file.")]
+
+
+def say(line: str) -> None:
+    """Print a line about the work on stderr."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def say_nothing(_: str) -> None:
+    """Take a line and print nothing."""

@@ -1,0 +1,5 @@
+"""LSTM or GRU? Cells trained on the same folds beside honest baselines, tested, and judged."""
+
+from gatewise.comparison.run import Comparison, compare
+
+__all__ = ["Comparison", "compare"]

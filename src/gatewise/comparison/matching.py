@@ -1,0 +1,58 @@
+"""Hidden sizes that make the cells equal in parameters, units or training time."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from gatewise.comparison.timing import step_seconds
+from gatewise.data.encoding import Encoder
+from gatewise.data.panel import Panel
+from gatewise.estimators.forecast_model import ForecastSettings, build_network, count_parameters
+
+MATCHES = ("parameters", "units", "time")
+
+
+def match_hidden_sizes(
+    cells: Sequence[str],
+    match: str,
+    hidden_size: int,
+    panel: Panel,
+    encoder: Encoder,
+    settings: ForecastSettings,
+) -> dict[str, int]:
+    """Give each cell its hidden size; the first cell has ``hidden_size``.
+
+    Args:
+        cells: names; the first is the one that the others are matched to.
+        match: ``"parameters"`` of the whole network, ``"units"``, or the measured ``"time"`` of a
+            training step.
+        hidden_size: of the first cell.
+        panel, encoder, settings: for which the networks are built.
+    """
+    if match == "units":
+        return dict.fromkeys(cells, hidden_size)
+
+    def cost(cell: str, hidden: int) -> float:
+        of_cell = _replaced(settings, cell, hidden)
+        if match == "time":
+            return step_seconds(panel, encoder, of_cell)
+        return count_parameters(build_network(panel.columns, panel.frequency, encoder, of_cell))
+
+    wanted = cost(cells[0], hidden_size)
+    rest = {cell: _nearest(lambda h, cell=cell: cost(cell, h), wanted) for cell in cells[1:]}
+    return {cells[0]: hidden_size, **rest}
+
+
+def _replaced(settings: ForecastSettings, cell: str, hidden: int) -> ForecastSettings:
+    return replace(settings, cell=cell, hidden_size=hidden)
+
+
+def _nearest(cost: Callable[[int], float], wanted: float) -> int:
+    """Find the hidden size whose growing cost is nearest to ``wanted``, by bisection."""
+    high = 1
+    while cost(high) < wanted and high < 1 << 14:
+        high *= 2
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if cost(middle) < wanted else (low, middle)
+    return min((h for h in (low, high) if h), key=lambda h: abs(cost(h) - wanted))

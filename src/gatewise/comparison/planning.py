@@ -1,0 +1,90 @@
+"""From arguments and data to a plan, and what the plan says in words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gatewise.comparison.matching import MATCHES, match_hidden_sizes
+from gatewise.comparison.metrics import METRICS, naive_scales
+from gatewise.comparison.plan import CELLS, Fold, Plan
+from gatewise.data.encoding import Encoder
+from gatewise.data.panel import Panel
+from gatewise.estimators.forecast_model import ForecastSettings
+from gatewise.training import TrainingOptions
+
+_TEST_WINDOWS = 4_000  # a fold, about; more origins are thinned by a stride
+
+
+def check_arguments(arguments: Mapping[str, Any]) -> None:
+    """Refuse what no run could be made of.
+
+    Raises:
+        ValueError: names the argument, what it may be and what was given.
+    """
+    choices = {"task": ("forecast",), "match": MATCHES, "metric": METRICS}
+    for name, allowed in choices.items():
+        if arguments[name] not in allowed:
+            raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {arguments[name]!r}")
+    cells = arguments["cells"]
+    if not cells or len(set(cells)) < len(cells) or not set(cells) <= set(CELLS):
+        raise ValueError(f"cells must be different ones of {', '.join(CELLS)}, got {cells}")
+    least = {"horizon": 1, "lookback": 2, "folds": 1, "seeds": 1, "search": 0, "steps": 1}
+    for name, low in {**least, "hidden_size": 1, "margin": 0}.items():
+        if arguments[name] < low:
+            raise ValueError(f"{name} must be at least {low}, got {arguments[name]}")
+
+
+def make_plan(arguments: Mapping[str, Any], panel: Panel, folds: list[Fold], threads: int) -> Plan:
+    """Match the cells and fix what is left open by the arguments."""
+    cells = tuple(arguments["cells"])
+    last = folds[-1]
+    encoder = Encoder.fit(panel, last.train_end)
+    settings = ForecastSettings(arguments["horizon"], arguments["lookback"])
+    windows = (last.test_end - last.validation_end - arguments["horizon"] + 1).clip(min=0).sum()
+    same = ["horizon", "lookback", "match", "folds", "seeds", "seed", "search", "steps", "metric", "margin", "device"]
+    return Plan(
+        **{name: arguments[name] for name in same},
+        cells=cells,
+        hidden=match_hidden_sizes(
+            cells, arguments["match"], arguments["hidden_size"], panel, encoder, settings
+        ),
+        stride=max(1, -(-int(windows) // _TEST_WINDOWS)),
+        threads=threads,
+    )
+
+
+def plan_notes(plan: Plan, panel: Panel) -> list[str]:
+    """Say what the run does, one line each."""
+    matched = ", ".join(f"{cell.upper()} {size} units" for cell, size in plan.hidden.items())
+    notes = [
+        f"forecasts {panel.columns.target!r} {plan.horizon} steps ahead from the last "
+        f"{plan.lookback}; {plan.folds} folds, {plan.seeds} seeds, decided by {plan.metric.upper()}",
+        f"budget: {plan.steps} optimiser steps of {TrainingOptions.batch_size} windows, the same "
+        f"for every cell; {matched} (matched by {plan.match})",
+    ]
+    if plan.search:
+        notes.append(f"search: {plan.search} learning rates a trial, chosen on validation")
+    if plan.stride > 1:
+        notes.append(f"test windows start every {plan.stride} steps")
+    if len({times[-1] for times in panel.times}) > 1:
+        notes.append(
+            "the series end at different times: each is cut at its own end, so what is learnt from "
+            "one series may be later than what is forecast of another"
+        )
+    return [*notes, *_assumptions(panel), *_mase_notes(panel)]
+
+
+def _assumptions(panel: Panel) -> list[str]:
+    if not panel.columns.future:
+        return []
+    return [f"assumes that {', '.join(panel.columns.future)} is known in the future"]
+
+
+def _mase_notes(panel: Panel) -> list[str]:
+    season = panel.frequency.seasons[0]
+    ends = [len(y) for y in panel.target]
+    unscaled = int(np.isnan(naive_scales(panel.target, ends, season)).sum())
+    if not unscaled:
+        return []
+    return [f"{unscaled} series that never change over a season do not count in MASE"]

@@ -1,0 +1,112 @@
+"""The record of a run: arguments, data, versions, machine, and how its numbers were made."""
+
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gatewise.comparison.plan import Fold, Plan, Trial
+from gatewise.data.panel import Panel
+from gatewise.data.tables import Table
+from gatewise.data.times import format_time
+
+_PACKAGES = ("gatewise", "torch", "numpy", "polars", "scikit-learn")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide the numbers."""
+    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
+
+
+def machine() -> str:
+    """Name the processor, its cores and the operating system, in one line."""
+    return f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def make_record(data: Any, table: Table, arguments: dict[str, Any], plan: Plan) -> dict[str, Any]:
+    """Give ``run.json``'s content: what is run, on what, with what."""
+    is_path = isinstance(data, (str, os.PathLike))
+    return {
+        "arguments": arguments,
+        "plan": asdict(plan),
+        "data": {
+            "name": table.name,
+            "path": str(Path(data).resolve()) if is_path else None,
+            "sha256": table.sha256,
+        },
+        "command": _command(),
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "versions": versions(),
+        "machine": machine(),
+    }
+
+
+def describe_setup(
+    record: dict[str, Any],
+    plan: Plan,
+    panel: Panel,
+    folds: list[Fold],
+    results: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Give ``result.json``'s ``setup``: how the numbers were made."""
+    known = panel.columns.future
+    return {
+        **{key: getattr(plan, key) for key in ("folds", "seeds", "steps", "match", "search")},
+        "threads": plan.threads,
+        "timing_threads": torch.get_num_threads(),
+        "backend": "auto",
+        "device": plan.device,
+        **{key: record[key] for key in ("machine", "versions", "command", "created")},
+        "notes": panel.notes,
+        "assumptions": [f"assumes that {name} is known in the future" for name in known],
+        "fold_table": [
+            {
+                "fold": number,
+                "train_end": _last(panel, fold.train_end),
+                "validation_end": _last(panel, fold.validation_end),
+                "test_end": _last(panel, fold.test_end),
+                "train_steps": int(fold.train_end.sum()),
+                "test_windows": results[Trial("last", number, 0).name]["test_windows"],
+            }
+            for number, fold in enumerate(folds)
+        ],
+    }
+
+
+def _last(panel: Panel, ends: np.ndarray) -> str:
+    """Name the last time before ``ends``: the latest over the series."""
+    return format_time(
+        max(times[end - 1] for times, end in zip(panel.times, ends, strict=True) if end)
+    )
+
+
+def _command() -> str:
+    called = Path(sys.argv[0]).name
+    if called not in ("gatewise", "__main__.py"):
+        return "gatewise.compare(…) from Python"
+    return shlex.join(["gatewise", *sys.argv[1:]])

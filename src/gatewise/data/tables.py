@@ -1,0 +1,142 @@
+"""A table from a file or from the caller's data frame."""
+
+import gzip
+import hashlib
+import io
+import os
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import polars as pl
+
+from .delimited import read_delimited
+from .errors import DataError
+from .frames import from_native
+
+READ = "read are CSV, TSV (also gzipped) and Parquet"
+OTHER_FORMATS = {
+    ".xlsx": "an Excel workbook",
+    ".xls": "an Excel workbook",
+    ".ods": "a spreadsheet",
+    ".json": "JSON",
+    ".jsonl": "JSON",
+    ".zip": "a zip archive",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows and columns as they were given.
+
+    Attributes:
+        frame: the values, typed.
+        name: the file's name, or "data frame": for messages.
+        first_row: the file's row that holds the first record (2 after a header; 1 for Parquet and
+            data frames).
+        notes: what was found while reading, one line each.
+        sha256: of the file's bytes; of the values of a data frame.
+        rows: the file's row of each record (N,), where known.
+        frame_type: the caller's kind of data frame; None for files.
+    """
+
+    frame: pl.DataFrame
+    name: str
+    first_row: int = 1
+    notes: list[str] = field(default_factory=list)
+    sha256: str = ""
+    rows: np.ndarray | None = None
+    frame_type: nw.Implementation | None = None
+
+    def row(self, index: int) -> int:
+        """The file's row of the record at `index` (from 0)."""
+        return int(self.rows[index]) if self.rows is not None else self.first_row + int(index)
+
+    def error(
+        self, problem: str, *, index: int | None = None, column: str | None = None
+    ) -> DataError:
+        """A `DataError` that names this table, and the row of the record at `index`."""
+        row = None if index is None else self.row(index)
+        return DataError(problem, name=self.name, row=row, column=column)
+
+
+def read_table(source: Any, *, separator: str | None = None) -> Table:
+    """Reads a file, or takes a data frame.
+
+    Args:
+        source: path of a CSV or TSV file (`.gz` too) or a Parquet file; or a data frame of pandas,
+            Polars, Arrow or another library that Narwhals knows.
+        separator: of a text file; None to find it among `,` `;` tab `|`.
+
+    Raises:
+        DataError: the file is missing, empty, of another format, or damaged.
+    """
+    if isinstance(source, Table):
+        return source
+    if isinstance(source, (str, os.PathLike)):
+        return _read_file(Path(source), separator)
+    frame, frame_type = from_native(source)
+    name = "data frame"
+    if frame.height == 0:
+        raise DataError("no rows of data", name=name)
+    notes = [f"{name}: {frame.height:,} rows, {frame.width:,} columns"]
+    return Table(frame, name, 1, notes, _hash(frame), frame_type=frame_type)
+
+
+def _read_file(path: Path, separator: str | None) -> Table:
+    name = path.name or str(path)
+    data = _read_bytes(path, name)
+    sha256 = hashlib.sha256(data).hexdigest()
+    if data.startswith(b"\x1f\x8b") or path.suffix == ".gz":
+        data = _decompress(data, name)
+    if data.startswith(b"PAR1") or path.suffix in (".parquet", ".pq"):
+        frame = _read_parquet(data, name)
+        notes = [f"{name}: {frame.height:,} rows, {frame.width:,} columns"]
+        return Table(frame, name, 1, notes, sha256)
+    frame, rows, notes = read_delimited(data, name, separator)
+    return Table(frame, name, int(rows[0]), notes, sha256, rows=rows)
+
+
+def _read_bytes(path: Path, name: str) -> bytes:
+    other = OTHER_FORMATS.get(path.suffix.lower())
+    if path.is_dir():
+        raise DataError(f"a directory, not a file; {READ}", name=str(path))
+    if not path.exists():
+        raise DataError("no such file", name=str(path))
+    if other:
+        raise DataError(f"{other}, which is not read; save it as CSV ({READ})", name=name)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", name=str(path)) from None
+
+
+def _decompress(data: bytes, name: str) -> bytes:
+    try:
+        return gzip.decompress(data)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(
+            f"the gzip data is truncated or damaged ({error}); fetch the file again", name=name
+        ) from None
+
+
+def _read_parquet(data: bytes, name: str) -> pl.DataFrame:
+    try:
+        frame = pl.read_parquet(io.BytesIO(data))
+    except Exception as error:  # Polars raises many kinds, OSError to ComputeError
+        reason = str(error).splitlines()[0]
+        raise DataError(
+            f"the Parquet data is truncated or damaged ({reason}); fetch the file again", name=name
+        ) from None
+    if frame.height == 0:
+        raise DataError("no rows of data", name=name)
+    return frame
+
+
+def _hash(frame: pl.DataFrame) -> str:
+    """SHA-256 of names and values."""
+    text = frame.select(pl.exclude(pl.List, pl.Struct, pl.Object, pl.Binary)).write_csv()
+    return hashlib.sha256(text.encode()).hexdigest()

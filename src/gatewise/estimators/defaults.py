@@ -1,0 +1,28 @@
+"""Horizon and look-back when they are not given: from the frequency alone."""
+
+from gatewise.data.times import Frequency
+
+_DAY = 24 * 3_600_000_000
+
+
+def default_horizon(frequency: Frequency) -> int:
+    """One day for steps below a day, a week for days, else a year (weeks: a quarter; years: 5)."""
+    if frequency.months:
+        return max(12 // frequency.months, 1) if frequency.months < 12 else 5
+    if frequency.microseconds < _DAY:
+        return max(_DAY // frequency.microseconds, 1)
+    return 7 if frequency.microseconds < 7 * _DAY else 13
+
+
+def default_lookback(frequency: Frequency, horizon: int) -> int:
+    """A week for steps below a day (at most 336 steps), four weeks of days, else two years.
+
+    Never less than the horizon.
+    """
+    if frequency.months:
+        natural = max(24 // frequency.months, 8)
+    elif frequency.microseconds < _DAY:
+        natural = min(7 * _DAY // frequency.microseconds, 336)
+    else:
+        natural = 28 if frequency.microseconds < 7 * _DAY else 104
+    return max(natural, horizon)

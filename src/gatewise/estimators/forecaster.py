@@ -1,0 +1,330 @@
+"""``Forecaster``: point forecasts of one or many series, on scikit-learn's contract."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from gatewise.data.columns import Columns
+from gatewise.data.encoding import Encoder
+from gatewise.data.errors import DataError
+from gatewise.data.forecasts import forecast_columns, series_labels
+from gatewise.data.frames import to_frame
+from gatewise.data.future import read_future
+from gatewise.data.panel import Panel, make_panel
+from gatewise.data.slicing import extended, until
+from gatewise.data.tables import read_table
+from gatewise.data.times import Frequency
+from gatewise.data.windows import window_origins
+from gatewise.estimators.defaults import default_lookback
+from gatewise.estimators.forecast_model import ForecastModel, ForecastSettings, build_network
+from gatewise.estimators.model_file import plain, read_model, write_model
+from gatewise.training import TrainingOptions
+from gatewise.training.progress import training_bar
+
+
+class Forecaster(BaseEstimator):
+    """Forecast the next ``horizon`` steps of one or many series with an LSTM or a GRU.
+
+    ``fit`` takes a data frame (pandas, Polars, Arrow) or the path of a CSV, TSV or Parquet file,
+    one row a time step, several series told apart by an id column. What is not named is found, and
+    said in ``notes_``. Missing targets do not count in the loss; other gaps are filled from the
+    past only.
+
+    Args:
+        horizon: steps to forecast.
+        target: the column to forecast; may be None if only one column is numeric.
+        time: the time column, or a list of columns (year, month, day, hour).
+        series: the id column when the table holds several series.
+        past: columns known up to the present; None means all that are usable.
+        future: columns known in the future too; ``predict`` wants them for the horizon.
+        static: columns that never change within a series.
+        frequency: the step, such as ``"1 hour"``; None finds it.
+        lookback: steps read; None takes about a week of hours, four weeks of days, two years of
+            months.
+        cell: ``"lstm"``, ``"gru"`` or ``"rnn"``.
+        hidden_size, num_layers, dropout: of the recurrent layers.
+        cell_options: further arguments of the layer, such as ``{"reset_after": False}``.
+        log: train on the logarithm; None decides on the training part.
+        steps, batch_size, learning_rate, weight_decay: of the training (AdamW).
+        patience: validation checks (25 in ``steps``) without progress that stop the training.
+        validation: share of each series' steps, the latest, at least a horizon, that training is
+            stopped by; 0 trains on everything, for all ``steps``.
+        random_state: fixes initial weights, dropout and order: same machine, threads and versions,
+            same bits.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``.
+        progress: show a progress bar on stderr; None shows it on a terminal.
+
+    Attributes:
+        model_: the trained encoder and network.
+        history_: one row for each validation check of the training.
+        columns_, frequency_, lookback_: what was found or given.
+        train_end_: time of the last step that ``fit`` has seen, for each series.
+        notes_: what was found in the data and done to it, one line each.
+    """
+
+    def __init__(
+        self,
+        horizon: int,
+        *,
+        target: str | None = None,
+        time: str | Sequence[str] | None = None,
+        series: str | None = None,
+        past: Sequence[str] | None = None,
+        future: Sequence[str] = (),
+        static: Sequence[str] = (),
+        frequency: str | None = None,
+        lookback: int | None = None,
+        cell: str = "lstm",
+        hidden_size: int = 64,
+        num_layers: int = 1,
+        dropout: float = 0.1,
+        cell_options: dict[str, Any] | None = None,
+        log: bool | None = None,
+        steps: int = TrainingOptions.steps,
+        batch_size: int = TrainingOptions.batch_size,
+        learning_rate: float = TrainingOptions.learning_rate,
+        weight_decay: float = TrainingOptions.weight_decay,
+        patience: int = TrainingOptions.patience,
+        validation: float = 0.1,
+        random_state: int | np.random.RandomState | None = None,
+        device: str = "auto",
+        progress: bool | None = None,
+    ) -> None:
+        self.horizon = horizon
+        self.target = target
+        self.time = time
+        self.series = series
+        self.past = past
+        self.future = future
+        self.static = static
+        self.frequency = frequency
+        self.lookback = lookback
+        self.cell = cell
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.dropout = dropout
+        self.cell_options = cell_options
+        self.log = log
+        self.steps = steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.patience = patience
+        self.validation = validation
+        self.random_state = random_state
+        self.device = device
+        self.progress = progress
+
+    def fit(self, data: Any, y: None = None) -> "Forecaster":  # noqa: ARG002
+        """Train on ``data``, a data frame or a path; ``y`` is ignored (the target is a column)."""
+        self._check_parameters()
+        panel = self._panel(data)
+        return self._fit_panel(panel, [len(times) for times in panel.times])
+
+    def predict(self, data: Any, future: Any = None) -> Any:
+        """Forecast the ``horizon`` steps behind the end of each series in ``data``.
+
+        Args:
+            data: the history, with the columns that ``fit`` saw; at least ``lookback_`` steps.
+            future: rows with the known-future columns of the steps to come, when ``future=`` named
+                any.
+
+        Returns:
+            A frame of the caller's kind (Polars for a path) with ``series`` (the target's name
+            where there is one series), ``time``, ``step`` and ``forecast``.
+        """
+        check_is_fitted(self, "model_")
+        panel = self._panel_like_fit(data)
+        self._require_history(panel)
+        known = self.columns_.future
+        if known and future is None:
+            raise DataError(
+                f"the model was trained with columns known in the future ({', '.join(known)}): "
+                "give their next rows as future= (on the command line: --future FILE)"
+            )
+        ahead = read_future(read_table(future), panel, self.horizon) if known else {}
+        whole = extended(panel, self.horizon, ahead)
+        forecast = self.model_.forecast(whole)
+        return to_frame(
+            {
+                "series": np.repeat(series_labels(panel), self.horizon),
+                "time": np.concatenate([times[-self.horizon :] for times in whole.times]),
+                "step": np.tile(np.arange(1, self.horizon + 1), len(panel)),
+                "forecast": forecast.ravel(),
+            },
+            like=panel,
+        )
+
+    def backtest(self, data: Any, folds: int = 3, stride: int | None = None) -> Any:
+        """Fit anew on growing parts of ``data`` and forecast the part behind each.
+
+        Fold ``k`` is trained on everything before its test part; each test part has as many steps
+        as would fit ``folds`` of them into the last third, at least ``horizon``.
+
+        Args:
+            data: as for ``fit``.
+            folds: number of test parts, adjacent, the last at the end of the data.
+            stride: steps between the forecasts' origins; None is the horizon.
+
+        Returns:
+            A frame with ``fold``, ``series``, ``origin`` (the last known time), ``time``, ``step``,
+            ``truth`` and ``forecast``. The estimator itself stays as it was.
+        """
+        self._check_parameters()
+        panel = self._panel(data)
+        lengths = np.array([len(times) for times in panel.times])
+        test = np.maximum(lengths // (3 * folds), self.horizon)
+        parts: list[dict[str, np.ndarray]] = []
+        for fold in range(folds):
+            stop = lengths - (folds - 1 - fold) * test
+            model = clone(self)._fit_panel(panel, stop - test).model_
+            seen = until(panel, stop)
+            offsets = np.concatenate([[0], np.cumsum(stop)])
+            shape = {"lookback": model.settings.lookback, "horizon": self.horizon}
+            origins = window_origins(
+                offsets, stop - test, stop, **shape, stride=stride or self.horizon
+            )
+            columns = forecast_columns(seen, origins, model.forecast(seen, origins))
+            parts.append({"fold": np.full(len(columns["step"]), fold), **columns})
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return to_frame(joined, like=panel)
+
+    def score(self, data: Any, y: None = None) -> float:  # noqa: ARG002
+        """Give minus the mean absolute error over the last ``horizon`` steps of each series."""
+        check_is_fitted(self, "model_")
+        panel = self._panel_like_fit(data)
+        shorter = until(panel, [len(times) - self.horizon for times in panel.times])
+        self._require_history(shorter)
+        truth = np.stack([y[-self.horizon :] for y in panel.target])
+        return -float(np.nanmean(np.abs(self.model_.forecast(panel) - truth)))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted model to one safetensors file."""
+        check_is_fitted(self, "model_")
+        header = {
+            "params": {k: plain(v) for k, v in self.get_params().items() if k != "random_state"},
+            "train_end": self.train_end_,
+            "notes": self.notes_,
+            **self.model_.to_json(),
+        }
+        write_model(path, "forecast", header, self.model_.net.state_dict())
+
+    @classmethod
+    def _from_file(cls, header: dict[str, Any], weights: dict[str, Any]) -> "Forecaster":
+        settings = ForecastSettings.from_json(header["settings"])
+        columns = Columns.from_dict(header["columns"])
+        frequency = Frequency.parse(header["frequency"])
+        encoder = Encoder.from_json(header["encoder"])
+        net = build_network(columns, frequency, encoder, settings)
+        net.load_state_dict(weights)
+        model = ForecastModel(settings, columns, frequency, encoder, net.eval(), header["history"])
+        forecaster = cls(**header["params"])
+        forecaster._keep(model, header["train_end"], header["notes"])
+        return forecaster
+
+    def _fit_panel(self, panel: Panel, ends: Sequence[int] | np.ndarray) -> "Forecaster":
+        lookback = self.lookback or default_lookback(panel.frequency, self.horizon)
+        held_back = [max(int(end * self.validation), self.horizon) for end in ends]
+        train_end = np.asarray(ends) - (held_back if self.validation else 0)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        with training_bar(f"{self.cell.upper()}", self.progress) as on_step:
+            model = ForecastModel.fit(
+                panel,
+                np.maximum(train_end, 0),
+                ends,
+                self._settings(lookback),
+                seed=seed,
+                device=self.device,
+                on_step=on_step,
+            )
+        last = {
+            name: str(times[end - 1])
+            for name, times, end in zip(panel.series, panel.times, ends, strict=True)
+        }
+        self._keep(model, last, panel.notes)
+        return self
+
+    def _keep(self, model: ForecastModel, train_end: dict[str, str], notes: list[str]) -> None:
+        self.model_ = model
+        self.history_ = model.history
+        self.columns_ = model.columns
+        self.frequency_ = str(model.frequency)
+        self.lookback_ = model.settings.lookback
+        self.train_end_ = train_end
+        self.notes_ = list(notes)
+
+    def _settings(self, lookback: int) -> ForecastSettings:
+        return ForecastSettings(
+            horizon=self.horizon,
+            lookback=lookback,
+            cell=self.cell,
+            hidden_size=self.hidden_size,
+            num_layers=self.num_layers,
+            dropout=self.dropout,
+            cell_options=dict(self.cell_options or {}),
+            log=self.log,
+            training=TrainingOptions(
+                steps=self.steps,
+                batch_size=self.batch_size,
+                learning_rate=self.learning_rate,
+                weight_decay=self.weight_decay,
+                patience=self.patience,
+            ),
+        )
+
+    def _check_parameters(self) -> None:
+        for name in ("horizon", "steps", "batch_size", "hidden_size", "num_layers"):
+            if int(getattr(self, name)) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.lookback is not None and self.lookback < 1:
+            raise ValueError(f"lookback must be at least 1, got {self.lookback}")
+        if not 0 <= self.validation < 1:
+            raise ValueError(f"validation must be at least 0 and below 1, got {self.validation}")
+        if self.cell not in ("lstm", "gru", "rnn"):
+            raise ValueError(f"cell must be 'lstm', 'gru' or 'rnn', got {self.cell!r}")
+
+    def _panel(self, data: Any) -> Panel:
+        return make_panel(
+            read_table(data),
+            target=self.target,
+            time=self.time,
+            series=self.series,
+            past=self.past,
+            future=self.future,
+            static=self.static,
+            frequency=self.frequency,
+        )
+
+    def _panel_like_fit(self, data: Any) -> Panel:
+        columns = self.columns_
+        return make_panel(
+            read_table(data),
+            target=columns.target,
+            time=columns.time,
+            series=columns.series,
+            past=columns.past,
+            future=columns.future,
+            static=columns.static,
+            frequency=self.frequency_,
+        )
+
+    def _require_history(self, panel: Panel) -> None:
+        for name, times in zip(panel.series, panel.times, strict=True):
+            if len(times) < self.lookback_:
+                raise DataError(
+                    f"{panel.name}: series {name!r} has {len(times)} steps of history; this model "
+                    f"reads {self.lookback_}: give more rows"
+                )
+
+
+def load(path: str | os.PathLike[str]) -> Forecaster:
+    """Load a model that ``save`` or ``gatewise fit`` wrote; no code from the file is run."""
+    header, weights = read_model(path)
+    if header["task"] != "forecast":
+        raise DataError(f"{path}: a model for the task {header['task']!r}, unknown here")
+    return Forecaster._from_file(header, weights)

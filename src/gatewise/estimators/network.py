@@ -1,0 +1,103 @@
+"""The forecasting network: a recurrent encoder of the past, all steps of the horizon at once."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gatewise.nn import GRU, LSTM, RNN
+
+CELLS: dict[str, type[nn.Module]] = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
+
+_CONTEXT = 16  # width of what the encoder tells each step of the horizon
+_DECODER = 32  # width of the layer that joins it with what is known of that step
+
+
+class ForecastNet(nn.Module):
+    """Forecast ``horizon`` steps from ``lookback`` steps.
+
+    The window is read relative to its last value (the level). The forecast is the level, plus a
+    linear map of the window, plus a correction that the recurrent encoder and the known future
+    decide. The correction starts at zero and the linear map at a naive forecast
+    (:meth:`start_from`), so training starts from that forecast.
+
+    Args:
+        cell: ``"lstm"``, ``"gru"`` or ``"rnn"``.
+        lookback, horizon: steps read and steps forecast.
+        past_width, known_width: columns known up to the present, and known in the future too.
+        hidden_size, num_layers, dropout: of the recurrent layers; dropout also before the decoder.
+        cell_options: further arguments of the layer.
+    """
+
+    naive: Tensor
+
+    def __init__(
+        self,
+        cell: str,
+        *,
+        lookback: int,
+        horizon: int,
+        past_width: int,
+        known_width: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        cell_options: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        options = {"init": "standard", **(cell_options or {})}
+        self.rnn = CELLS[cell](
+            2 + past_width + known_width,
+            hidden_size,
+            num_layers,
+            dropout=dropout if num_layers > 1 else 0.0,
+            **options,
+        )
+        self.directions = 2 if options.get("bidirectional") else 1
+        summary = self.directions * (options.get("proj_size") or hidden_size)
+        self.horizon = horizon
+        self.dropout = nn.Dropout(dropout)
+        self.context = nn.Linear(summary, horizon * _CONTEXT)
+        self.join = nn.Linear(_CONTEXT + known_width, _DECODER)
+        self.correction = nn.Linear(_DECODER, 1)
+        self.linear = nn.Parameter(torch.zeros(horizon, lookback))
+        self.register_buffer("naive", torch.zeros(horizon, lookback))
+        nn.init.zeros_(self.correction.weight)
+        nn.init.zeros_(self.correction.bias)
+
+    def forward(self, z: Tensor, past: Tensor, known: Tensor, known_future: Tensor) -> Tensor:
+        """Forecast the scaled target.
+
+        Args:
+            z: (B, L) the scaled target.
+            past: (B, L, P), known: (B, L, K), known_future: (B, h, K).
+
+        Returns:
+            (B, h).
+        """
+        level = z[:, -1:]  # (B, 1)
+        relative = z - level  # (B, L)
+        x = torch.cat([z.tanh()[..., None], relative[..., None], past, known], -1)  # (B, L, F)
+        _, state = self.rnn(x.transpose(0, 1))
+        h_n = state[0] if isinstance(state, tuple) else state  # (layers · D, B, H)
+        summary = h_n[-self.directions :].transpose(0, 1).flatten(1)  # (B, D · H)
+        context = self.context(self.dropout(summary)).unflatten(1, (self.horizon, _CONTEXT))
+        joined = F.gelu(self.join(torch.cat([context, known_future], -1)))  # (B, h, _DECODER)
+        # Scaled down, or the step size that suits the gates would shake so many summed weights.
+        weights = self.naive + self.linear / self.linear.shape[1] ** 0.5  # (h, L)
+        return level + F.linear(relative, weights) + self.correction(joined).squeeze(-1)
+
+    @torch.no_grad()
+    def start_from(self, period: int) -> None:
+        """Let the linear map start as "the value ``period`` steps before"; 1 is the last value."""
+        self.naive.zero_()
+        lookback = self.naive.shape[1]
+        for step in range(self.horizon):
+            self.naive[step, lookback - period + step % period] = 1.0
+
+
+def seasonal_forecast(window: Tensor, period: int, horizon: int) -> Tensor:
+    """Repeat the last ``period`` values of ``window`` (B, L) over the horizon: (B, horizon)."""
+    steps = torch.arange(horizon, device=window.device) % period
+    return window[:, window.shape[1] - period + steps]

@@ -1,0 +1,143 @@
+"""Checks of what a user passes, each failure one ValueError that says what to change."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+# Lengths as a user may write them: a tensor, a list, or one number for unbatched input.
+Lengths = Tensor | Sequence[int] | int
+
+
+def check_input(
+    owner: str, given: Any, dims: tuple[int, int], features: int, weight: Tensor
+) -> None:
+    """Check the dimensions, feature size, dtype and device of an input.
+
+    Args:
+        owner: the layer's name, for the message.
+        given: what was passed.
+        dims: the numbers of dimensions allowed: unbatched, batched.
+        features: I.
+        weight: a weight, whose dtype and device the input must have.
+    """
+    if not isinstance(given, Tensor):
+        raise ValueError(f"{owner} takes a tensor as input; got {type(given).__name__}.")
+    if given.dim() not in dims:
+        raise ValueError(
+            f"{owner} takes input with {dims[0]} dimensions (unbatched) or {dims[1]}; "
+            f"got {given.dim()}, shape {tuple(given.shape)}."
+        )
+    if given.shape[-1] != features:
+        raise ValueError(
+            f"{owner} has input_size={features}, but the input's last dimension is "
+            f"{given.shape[-1]}, shape {tuple(given.shape)}."
+        )
+    check_like_weight(owner, "input", given, weight)
+
+
+def check_like_weight(owner: str, name: str, tensor: Tensor, weight: Tensor) -> None:
+    """Check that a tensor has the dtype and device of a weight."""
+    if tensor.dtype != weight.dtype:
+        raise ValueError(
+            f"{owner}: {name} is {tensor.dtype}, but the weights are {weight.dtype}; convert one: "
+            f"{name}.to({weight.dtype}) or layer.to({tensor.dtype})."
+        )
+    if tensor.device != weight.device:
+        raise ValueError(
+            f"{owner}: {name} is on {tensor.device}, but the weights are on {weight.device}; move "
+            f"one: {name}.to({str(weight.device)!r}) or layer.to({str(tensor.device)!r})."
+        )
+
+
+def check_state(
+    owner: str, hx: Any, names: tuple[str, ...], shapes: list[tuple[int, ...]], weight: Tensor
+) -> tuple[Tensor, ...]:
+    """Check ``hx`` and give it as a tuple; zeros if it is None.
+
+    Args:
+        owner: the layer's name, for the message.
+        hx: None, one tensor when there is one name, else a tuple of tensors.
+        names: what the state consists of.
+        shapes: the shape of each.
+        weight: a weight, whose dtype and device the state must have.
+    """
+    if hx is None:
+        return tuple(weight.new_zeros(shape) for shape in shapes)
+    state = (hx,) if len(names) == 1 else hx
+    is_right_kind = isinstance(state, tuple | list) and all(isinstance(s, Tensor) for s in state)
+    if not is_right_kind or len(state) != len(names):
+        expected = "one tensor, h_0" if len(names) == 1 else "a pair of tensors, (h_0, c_0)"
+        raise ValueError(f"{owner} takes hx as {expected}; got {_describe(hx)}.")
+    for name, tensor, shape in zip(names, state, shapes, strict=True):
+        if tensor.shape != shape:
+            raise ValueError(
+                f"{owner}: {name} must have shape {shape} for this input; "
+                f"got {tuple(tensor.shape)}."
+            )
+        check_like_weight(owner, name, tensor, weight)
+    return tuple(state)
+
+
+def _describe(value: Any) -> str:
+    kind = type(value).__name__
+    return f"a {kind} of {len(value)}" if isinstance(value, tuple | list) else f"a {kind}"
+
+
+def check_lengths(
+    owner: str, lengths: Lengths, shape: tuple[int, ...], steps: int, device: torch.device
+) -> Tensor:
+    """Check lengths and give them as int64 on ``device``.
+
+    Args:
+        owner: the layer's name, for the message.
+        lengths: what was passed.
+        shape: (B,), or () for unbatched input.
+        steps: T, the greatest length allowed.
+        device: where the input is.
+    """
+    given = torch.as_tensor(lengths)
+    if given.numel() == 0:  # an empty list becomes a float tensor
+        given = given.long()
+    if given.is_floating_point() or given.is_complex() or given.dtype == torch.bool:
+        raise ValueError(f"{owner}: lengths must be integers; got {given.dtype}.")
+    if given.shape != shape:
+        raise ValueError(
+            f"{owner}: lengths must have shape {shape}, one for each sequence of the batch; "
+            f"got {tuple(given.shape)}."
+        )
+    if given.numel() and not 0 <= int(given.min()) <= int(given.max()) <= steps:
+        raise ValueError(
+            f"{owner}: lengths must lie between 0 and the input's {steps} steps; "
+            f"got {int(given.min())} to {int(given.max())}."
+        )
+    return given.to(device, torch.int64)
+
+
+def check_resets(owner: str, resets: Any, shape: tuple[int, ...], device: torch.device) -> Tensor:
+    """Check resets and give them on ``device``; ``shape`` is the input's without its features."""
+    given = torch.as_tensor(resets)
+    if given.dtype != torch.bool:
+        raise ValueError(
+            f"{owner}: resets must be bool, True where a sequence is cut before the step; "
+            f"got {given.dtype}. For 0 and 1, pass resets.bool()."
+        )
+    if given.shape != shape:
+        raise ValueError(
+            f"{owner}: resets must have shape {shape}, as the input has without its features; "
+            f"got {tuple(given.shape)}."
+        )
+    return given.to(device)
+
+
+def check_sizes(input_size: Any, hidden_size: Any) -> None:
+    """Raise ValueError unless both are positive integers."""
+    for name, value in (("input_size", input_size), ("hidden_size", hidden_size)):
+        check_count(name, value, least=1)
+
+
+def check_count(name: str, value: Any, least: int) -> None:
+    """Raise ValueError unless ``value`` is an integer of at least ``least``."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}.")

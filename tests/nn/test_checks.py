@@ -1,0 +1,116 @@
+"""Wrong arguments: each gives one ValueError that says what to change."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch.nn.utils.rnn import pack_sequence
+
+import gatewise
+
+X = torch.zeros(4, 2, 3)
+PACKED = pack_sequence([torch.zeros(4, 3), torch.zeros(2, 3)])
+STATE = torch.zeros(1, 2, 5)
+
+
+@pytest.mark.parametrize(
+    ("input", "words"),
+    [
+        ([[1.0]], "LSTM takes a tensor as input; got list"),
+        (torch.zeros(3), r"2 dimensions \(unbatched\) or 3; got 1"),
+        (torch.zeros(1, 2, 3, 3), r"got 4, shape \(1, 2, 3, 3\)"),
+        (torch.zeros(4, 2, 7), "input_size=3, but the input's last dimension is 7"),
+        (X.double(), r"input is torch.float64, but the weights are torch.float32.*input.to\("),
+        (X.to("meta"), "input is on meta, but the weights are on cpu"),
+    ],
+)
+def test_wrong_input_is_refused(input: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        gatewise.LSTM(3, 5)(input)
+
+
+@pytest.mark.parametrize(
+    ("kind", "hx", "words"),
+    [
+        ("LSTM", STATE, r"LSTM takes hx as a pair of tensors, \(h_0, c_0\); got a Tensor"),
+        ("LSTM", (STATE,), "got a tuple of 1"),
+        ("LSTM", (STATE, None), "got a tuple of 2"),
+        ("GRU", (STATE, STATE), "GRU takes hx as one tensor, h_0; got a tuple of 2"),
+        ("GRU", STATE[:, :1], r"h_0 must have shape \(1, 2, 5\).*got \(1, 1, 5\)"),
+        ("LSTM", (STATE, STATE[..., :4]), r"c_0 must have shape \(1, 2, 5\).*got \(1, 2, 4\)"),
+        ("RNN", STATE[0], r"h_0 must have shape \(1, 2, 5\)"),
+        ("RNN", STATE.double(), "h_0 is torch.float64"),
+    ],
+)
+def test_wrong_state_is_refused(kind: str, hx: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        getattr(gatewise, kind)(3, 5)(X, hx)
+
+
+def test_state_of_an_unbatched_input_has_no_batch() -> None:
+    with pytest.raises(ValueError, match=r"h_0 must have shape \(1, 5\)"):
+        gatewise.GRU(3, 5)(X[:, 0], STATE)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "words"),
+    [
+        ([4.0, 2.0], "lengths must be integers; got torch.float32"),
+        (torch.tensor([True, False]), "lengths must be integers; got torch.bool"),
+        ([4], r"lengths must have shape \(2,\).*got \(1,\)"),
+        ([4, -1], "between 0 and the input's 4 steps; got -1 to 4"),
+        ([5, 1], "between 0 and the input's 4 steps; got 1 to 5"),
+    ],
+)
+def test_wrong_lengths_are_refused(lengths: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        gatewise.LSTM(3, 5)(X, lengths=lengths)
+
+
+@pytest.mark.parametrize(
+    ("resets", "words"),
+    [
+        (torch.zeros(4, 2), "resets must be bool.*got torch.float32"),
+        (torch.zeros(2, 4, dtype=torch.bool), r"resets must have shape \(4, 2\).*got \(2, 4\)"),
+    ],
+)
+def test_wrong_resets_are_refused(resets: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        gatewise.GRU(3, 5)(X, resets=resets)
+
+
+def test_resets_are_batch_first_where_the_input_is() -> None:
+    layer = gatewise.GRU(3, 5, batch_first=True)
+    with pytest.raises(ValueError, match=r"resets must have shape \(4, 2\)"):
+        layer(X, resets=torch.zeros(2, 4, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("masks", [{"lengths": [4, 2]}, {"resets": torch.zeros(4, 2).bool()}])
+def test_packed_sequence_takes_no_masks(masks: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="a PackedSequence has its own lengths"):
+        gatewise.LSTM(3, 5)(PACKED, **masks)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"input_size": 0}, "input_size must be an integer of at least 1; got 0"),
+        ({"hidden_size": 2.5}, "hidden_size must be an integer of at least 1; got 2.5"),
+        ({"num_layers": 0}, "num_layers must be an integer of at least 1; got 0"),
+        ({"proj_size": 5}, "proj_size must be smaller than hidden_size=5; got 5"),
+        ({"proj_size": -1}, "proj_size must be an integer of at least 0; got -1"),
+        ({"bias": 1}, "bias must be True or False; got 1"),
+        ({"dropout": 1.5}, "dropout must be a number from 0 to 1; got 1.5"),
+        ({"output_activation": "relu"}, "must be one of 'tanh', 'identity'; got 'relu'"),
+        ({"backend": "fast"}, "no backend 'fast'; choose one of 'auto', 'torch', 'reference'"),
+    ],
+)
+def test_wrong_constructor_arguments_are_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        gatewise.LSTM(**({"input_size": 3, "hidden_size": 5} | options))
+
+
+def test_dropout_without_a_second_layer_warns() -> None:
+    with pytest.warns(UserWarning, match="acts between layers") as caught:
+        gatewise.GRU(3, 5, dropout=0.1)
+    assert caught[0].filename == __file__

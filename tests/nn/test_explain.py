@@ -1,0 +1,49 @@
+"""What explain_backend says."""
+
+import pytest
+import torch
+from layer_cases import KINDS
+from torch.nn.utils.rnn import pack_sequence
+
+import gatewise
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_explanation_names_the_backend_that_runs(kind: str) -> None:
+    layer, x = getattr(gatewise, kind)(3, 5, num_layers=2), torch.randn(4, 2, 3)
+    explanation = gatewise.explain_backend(layer, x)
+    assert explanation.backend == "torch"
+    assert explanation.reasons == {"reference": "slower than the backend chosen"}
+    resets = torch.zeros(4, 2, dtype=torch.bool)
+    explanation = gatewise.explain_backend(layer, x, resets=resets)
+    assert explanation.backend == "reference"
+    assert "reset the state" in explanation.reasons["torch"]
+
+
+def test_explanation_reads_as_lines() -> None:
+    layer = gatewise.LSTM(3, 5, output_activation="identity")
+    first, second, third = str(gatewise.explain_backend(layer, torch.randn(4, 3))).split("\n")
+    assert first == "LSTM runs on backend 'reference'"
+    assert "not torch: torch's LSTM has no output_activation but 'tanh'" in second
+    assert "derivatives of any order" in third
+
+
+def test_explanation_points_to_the_reference_for_higher_derivatives() -> None:
+    explanation = gatewise.explain_backend(gatewise.GRU(3, 5), torch.randn(4, 2, 3))
+    assert "take backend='reference'" in str(explanation)
+
+
+def test_explanation_of_a_forced_backend_says_so() -> None:
+    layer = gatewise.GRU(3, 5, backend="reference")
+    packed = pack_sequence([torch.randn(3, 3), torch.randn(2, 3)])
+    explanation = gatewise.explain_backend(layer, packed)
+    assert explanation.backend == "reference"
+    assert explanation.reasons == {"torch": "backend='reference' was asked for"}
+
+
+def test_forced_backend_that_cannot_is_refused_by_layer_and_explanation() -> None:
+    layer = gatewise.GRU(3, 5, reset_after=False, backend="torch")
+    x = torch.randn(4, 2, 3)
+    for run in (layer, lambda x: gatewise.explain_backend(layer, x)):
+        with pytest.raises(gatewise.BackendError, match="reset_after=True"):
+            run(x)

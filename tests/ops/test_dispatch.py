@@ -1,0 +1,92 @@
+"""Which backend runs, and what is said when none can."""
+
+import pytest
+import torch
+from sequence_cases import FORMS, OPERATORS, OPTIONS, RUNS, TORCH_FORMS, make_tensors, run_operator
+
+from gatewise import ops
+from gatewise.ops import dispatch
+
+
+def count_runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note the name of every backend that runs."""
+    ran: list[str] = []
+
+    def noting(backend: dispatch.Backend) -> dispatch.Backend:
+        def run(call: ops.Call) -> object:
+            ran.append(backend.name)
+            return backend.run(call)
+
+        return backend._replace(run=run)
+
+    monkeypatch.setattr(dispatch, "BACKENDS", tuple(noting(b) for b in dispatch.BACKENDS))
+    return ran
+
+
+@pytest.mark.parametrize(("form", "backend"), RUNS)
+def test_forced_backend_is_the_one_that_runs(
+    form: str, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = count_runs(monkeypatch)
+    run_operator(form, make_tensors(FORMS[form][0], 3, 2), backend=backend)
+    assert ran == [backend]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_auto_takes_the_fastest_that_can(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = count_runs(monkeypatch)
+    tensors = make_tensors(FORMS[form][0], 3, 2)
+    run_operator(form, tensors)
+    run_operator(form, tensors, resets=torch.zeros(3, 2, dtype=torch.bool))
+    run_operator(form, make_tensors(FORMS[form][0], 0, 2))
+    run_operator(form, make_tensors(FORMS[form][0], 3, 0))
+    first = "torch" if form in TORCH_FORMS else "reference"
+    assert ran == [first, "reference", "reference", "reference"]
+
+
+@pytest.mark.parametrize(
+    ("form", "shape", "resets", "words"),
+    [
+        ("lstm-identity", (3, 2), None, "output_activation"),
+        ("gru-reset-before", (3, 2), None, "reset_after=True"),
+        ("lstm", (3, 2), torch.ones(3, 2, dtype=torch.bool), "reset the state"),
+        ("gru", (0, 2), None, "T = 0"),
+        ("rnn", (3, 0), None, "B = 0"),
+    ],
+)
+def test_forced_backend_that_cannot_is_refused(
+    form: str, shape: tuple[int, int], resets: torch.Tensor | None, words: str
+) -> None:
+    tensors = make_tensors(FORMS[form][0], *shape)
+    with pytest.raises(ops.BackendError) as caught:
+        run_operator(form, tensors, resets=resets, backend="torch")
+    message = str(caught.value)
+    assert words in message
+    assert "Backends that can: 'reference'" in message
+    assert isinstance(caught.value, ValueError)
+
+
+def test_unknown_backend_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ops.BackendError, match="no backend 'cuda'.*'auto', 'torch', 'reference'"):
+        run_operator("lstm", make_tensors("lstm", 3, 2), backend="cuda")
+
+
+def test_seed_is_refused_while_nothing_is_drawn() -> None:
+    tensors = make_tensors("gru", 3, 2)
+    arguments = [tensors[name] for name in ("x", "h_0", "w_ih", "w_hh", "b_ih", "b_hh")]
+    seed = torch.tensor(1)
+    with pytest.raises(ValueError, match="seed=None"):
+        ops.gru(*arguments, ops.Extras(), None, None, seed, ops.GRUOptions())
+
+
+@pytest.mark.parametrize(
+    ("cell", "option"),
+    [("lstm", "output_activation"), ("gru", "reset_after"), ("rnn", "nonlinearity")],
+)
+def test_unknown_option_is_refused_by_name(cell: str, option: str) -> None:
+    with pytest.raises(ValueError, match=f"{option} must be one of .*; got 'softsign'"):
+        OPTIONS[cell](**{option: "softsign"})
+
+
+def test_every_cell_has_an_operator_in_the_package() -> None:
+    assert {name: getattr(ops, name) for name in OPERATORS} == OPERATORS

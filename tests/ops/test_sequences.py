@@ -1,0 +1,248 @@
+"""Lengths, resets, chunks and rows: what every operator keeps on every backend, both ways."""
+
+import pytest
+import torch
+from sequence_cases import (
+    FORMS,
+    RUNS,
+    assert_same,
+    make_tensors,
+    run_operator,
+    tolerance,
+    with_gradients,
+)
+from torch import Tensor
+
+T, B = 6, 5
+LENGTHS = torch.tensor([4, 0, 6, 1, 6])
+LIMIT = tolerance(torch.float64, T)
+every_run = pytest.mark.parametrize(("form", "backend"), RUNS)
+every_form = pytest.mark.parametrize("form", FORMS)
+both_ways = pytest.mark.parametrize("reverse", [False, True])
+
+
+def draw_resets(seed: int = 3) -> Tensor:
+    return torch.rand(T, B, generator=torch.Generator().manual_seed(seed)) < 0.4
+
+
+def take_rows(tensors: dict[str, Tensor], rows: slice) -> dict[str, Tensor]:
+    """Take some sequences of the batch, with the same weights."""
+    part = {"x": tensors["x"][:, rows]}
+    part |= {name: tensors[name][rows] for name in ("h_0", "c_0") if name in tensors}
+    return tensors | part
+
+
+@every_run
+@both_ways
+def test_lengths_equal_each_sequence_alone(form: str, backend: str, reverse: bool) -> None:
+    tensors = make_tensors(FORMS[form][0], T, B)
+    options = {"backend": backend, "reverse": reverse}
+    together = run_operator(form, tensors, lengths=LENGTHS, **options)
+
+    ys, states = [], []
+    for row, length in enumerate(LENGTHS.tolist()):
+        alone = take_rows(tensors, slice(row, row + 1))
+        alone["x"] = alone["x"][:length]
+        # No backend but the reference takes a sequence of no steps alone.
+        own = options if length else options | {"backend": "reference"}
+        y, *state = run_operator(form, alone, **own)
+        ys.append(torch.cat([y, y.new_zeros(T - length, *y.shape[1:])]))
+        states.append(state)
+    expected = (torch.cat(ys, 1), *(torch.cat(parts) for parts in zip(*states, strict=True)))
+    assert_same(with_gradients(together, tensors), with_gradients(expected, tensors), LIMIT)
+
+
+@every_run
+@both_ways
+@pytest.mark.parametrize("poison", [float("nan"), float("inf"), -float("inf")])
+def test_padding_never_leaks(form: str, backend: str, reverse: bool, poison: float) -> None:
+    clean = make_tensors(FORMS[form][0], T, B)
+    beyond = torch.arange(T).unsqueeze(1) >= LENGTHS
+    dirty_x = clean["x"].detach().masked_fill(beyond.unsqueeze(-1), poison).requires_grad_()
+    dirty = clean | {"x": dirty_x}
+    results = [
+        with_gradients(
+            run_operator(form, tensors, lengths=LENGTHS, backend=backend, reverse=reverse), tensors
+        )
+        for tensors in (dirty, clean)
+    ]
+    for name, value in results[0].items():
+        assert torch.isfinite(value).all(), name
+    assert_same(*results, 0.0)
+    assert not results[0]["dx"][beyond].any()
+    assert not results[0]["y"][beyond].any()
+
+
+@every_form
+@both_ways
+@pytest.mark.parametrize("lengths", [None, LENGTHS])
+def test_resets_equal_pieces_alone(form: str, reverse: bool, lengths: Tensor | None) -> None:
+    tensors = make_tensors(FORMS[form][0], T, B)
+    resets = draw_resets()
+    together = run_operator(form, tensors, lengths=lengths, resets=resets, reverse=reverse)
+    rows = [
+        run_in_pieces(
+            form,
+            take_rows(tensors, slice(row, row + 1)),
+            T if lengths is None else int(lengths[row]),
+            resets[:, row],
+            reverse,
+        )
+        for row in range(B)
+    ]
+    expected = (
+        torch.cat([row[0] for row in rows], 1),
+        *(torch.cat([row[k] for row in rows]) for k in range(1, len(rows[0]))),
+    )
+    assert_same(with_gradients(together, tensors), with_gradients(expected, tensors), LIMIT)
+
+
+def run_in_pieces(
+    form: str, tensors: dict[str, Tensor], length: int, resets: Tensor, reverse: bool
+) -> tuple[Tensor, ...]:
+    """Run one sequence's pieces one by one; the state that was given goes to the first walked."""
+    cuts = [t for t in range(length) if resets[t]]
+    bounds = [0, *[t for t in cuts if t > 0], length]
+    pieces = list(zip(bounds[:-1], bounds[1:], strict=True))
+    given = {name: tensors[name] for name in ("h_0", "c_0") if name in tensors}
+    zeros = {name: torch.zeros_like(state) for name, state in given.items()}
+    ys: dict[int, Tensor] = {}
+    state = list(given.values())
+    for k, (start, stop) in enumerate(reversed(pieces) if reverse else pieces):
+        keeps_given = k == 0 and (reverse or not (length and resets[0]))
+        piece = tensors | (given if keeps_given else zeros) | {"x": tensors["x"][start:stop]}
+        ys[start], *state = run_operator(form, piece, reverse=reverse, backend="reference")
+    y = torch.cat([ys[start] for start in sorted(ys)])
+    return torch.cat([y, y.new_zeros(T - length, *y.shape[1:])]), *state
+
+
+@every_form
+def test_flag_at_step_0_drops_the_given_state_forward_only(form: str) -> None:
+    tensors = make_tensors(FORMS[form][0], T, B)
+    flags = torch.zeros(T, B, dtype=torch.bool)
+    flags[0] = True
+    plain = tensors | {k: torch.zeros_like(v) for k, v in tensors.items() if k in ("h_0", "c_0")}
+    forward = run_operator(form, tensors, resets=flags)
+    assert torch.equal(forward[0], run_operator(form, plain, backend="reference")[0])
+    assert not torch.equal(forward[0], run_operator(form, tensors, backend="reference")[0])
+    back = run_operator(form, tensors, resets=flags, reverse=True)
+    expected = run_operator(form, tensors, reverse=True, backend="reference")
+    assert torch.equal(back[0], expected[0])
+
+
+@every_form
+@both_ways
+def test_flags_beyond_a_length_are_ignored(form: str, reverse: bool) -> None:
+    tensors = make_tensors(FORMS[form][0], T, B)
+    beyond = torch.arange(T).unsqueeze(1) >= LENGTHS
+    options = {"lengths": LENGTHS, "reverse": reverse, "backend": "reference"}
+    got = run_operator(form, tensors, resets=beyond, **options)
+    expected = run_operator(form, tensors, **options)
+    for mine, plain in zip(got, expected, strict=True):
+        assert torch.equal(mine, plain)
+
+
+@every_run
+@both_ways
+@pytest.mark.parametrize("cut", [1, 3, 5])
+def test_chunks_with_carried_state_equal_whole(
+    form: str, backend: str, reverse: bool, cut: int
+) -> None:
+    tensors = make_tensors(FORMS[form][0], T, B)
+    options = {"backend": backend, "reverse": reverse}
+    whole = run_operator(form, tensors, **options)
+    chunks = [tensors["x"][:cut], tensors["x"][cut:]]
+    state = {name: tensors[name] for name in ("h_0", "c_0") if name in tensors}
+    ys = []
+    for x in reversed(chunks) if reverse else chunks:
+        y, *final = run_operator(form, tensors | state | {"x": x}, **options)
+        state = dict(zip(state, final, strict=True))
+        ys.append(y)
+    joined = (torch.cat(ys[::-1] if reverse else ys), *state.values())
+    assert_same(with_gradients(joined, tensors), with_gradients(whole, tensors), LIMIT)
+
+
+@every_run
+@both_ways
+def test_batch_equals_its_rows(form: str, backend: str, reverse: bool) -> None:
+    tensors = make_tensors(FORMS[form][0], T, B)
+    options = {"backend": backend, "reverse": reverse}
+    together = run_operator(form, tensors, **options)
+    rows = [
+        run_operator(form, take_rows(tensors, slice(row, row + 1)), **options) for row in range(B)
+    ]
+    y, *state = zip(*rows, strict=True)
+    expected = (torch.cat(y, 1), *(torch.cat(parts) for parts in state))
+    assert_same(with_gradients(together, tensors), with_gradients(expected, tensors), LIMIT)
+
+
+@every_run
+@both_ways
+@pytest.mark.parametrize("lengths", [None, torch.tensor([6, 2, 6, 5, 3])])
+def test_one_rows_nan_stays_in_its_row(
+    form: str, backend: str, reverse: bool, lengths: Tensor | None
+) -> None:
+    tensors = make_tensors(FORMS[form][0], T, B)
+    options = {"backend": backend, "reverse": reverse, "lengths": lengths}
+    spoilt = tensors["x"].detach().clone()
+    spoilt[1, 2] = float("nan")
+    got = run_operator(form, tensors | {"x": spoilt}, **options)
+    expected = run_operator(form, tensors, **options)
+    others = torch.arange(B) != 2
+    assert torch.isnan(got[0][:, 2]).any()
+    assert torch.equal(got[0][:, others], expected[0][:, others])
+    for mine, clean in zip(got[1:], expected[1:], strict=True):
+        assert torch.equal(mine[others], clean[others])
+
+
+@every_run
+@both_ways
+def test_non_contiguous_tensors_change_nothing(form: str, backend: str, reverse: bool) -> None:
+    tensors = make_tensors(FORMS[form][0], T, B)
+    strided = {
+        name: torch.stack([value.detach(), value.detach()], -1)[..., 0].requires_grad_()
+        for name, value in tensors.items()
+    }
+    assert not strided["x"].is_contiguous()
+    results = [
+        with_gradients(run_operator(form, some, backend=backend, reverse=reverse), some)
+        for some in (strided, tensors)
+    ]
+    assert_same(*results, LIMIT)
+
+
+@every_form
+@both_ways
+@pytest.mark.parametrize(("steps", "batch"), [(0, 3), (4, 0), (0, 0)])
+@pytest.mark.parametrize("with_masks", [False, True])
+def test_empty_batches_and_sequences_work(
+    form: str, reverse: bool, steps: int, batch: int, with_masks: bool
+) -> None:
+    tensors = make_tensors(FORMS[form][0], steps, batch)
+    masks = {}
+    if with_masks:
+        masks["lengths"] = torch.zeros(batch, dtype=torch.int64)
+        masks["resets"] = torch.ones(steps, batch, dtype=torch.bool)
+    outputs = run_operator(form, tensors, reverse=reverse, **masks)
+    assert outputs[0].shape == (steps, batch, 4)
+    for got, name in zip(outputs[1:], ("h_0", "c_0"), strict=False):
+        assert torch.equal(got, tensors[name])
+    results = with_gradients(outputs, tensors)
+    assert not results["dw_ih"].any()
+    assert results["dx"].shape == tensors["x"].shape
+
+
+@pytest.mark.parametrize(
+    ("form", "other"),
+    [("lstm", "lstm-identity"), ("gru", "gru-reset-before"), ("rnn", "rnn-relu")],
+)
+def test_each_option_changes_the_output(form: str, other: str) -> None:
+    tensors = make_tensors(FORMS[form][0], T, B)
+    plain = run_operator(form, tensors)[0]
+    for changed in (
+        run_operator(other, tensors)[0],
+        run_operator(form, tensors, reverse=True)[0],
+        run_operator(form, tensors, lengths=LENGTHS)[0],
+        run_operator(form, tensors, resets=draw_resets())[0],
+    ):
+        assert (changed - plain).abs().max() > 1e-3
