@@ -5,6 +5,8 @@ mark; two steps are marked, one in each half. Always answering 1, the mean of th
 squared error of 1/6.
 """
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -39,8 +41,8 @@ def draw_sums(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     return torch.stack([numbers, marks], dim=-1), (numbers * marks).sum(0)
 
 
-def train_adder(kind: str, most_steps: int, seed: int = 1, **init: object) -> tuple[int, float]:
-    """Train until the error on held-out data is below the bar; give the steps taken and the error."""
+def train_adder(kind: str, most_steps: int, seed: int = 1, **init: Any) -> tuple[int, float]:
+    """Train until the error on held-out data is below the bar; give steps taken and error."""
     torch.manual_seed(seed)
     model = Adder(getattr(gatewise, kind)(2, HIDDEN, **init))
     generator = torch.Generator().manual_seed(seed)

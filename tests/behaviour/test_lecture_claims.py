@@ -1,15 +1,16 @@
 """What lecture notes say of gated networks, seen in the layers themselves."""
 
+from typing import Any
+
 import pytest
 import torch
-from torch import nn
 
 import gatewise
 
 LONG = 10_000
 
 
-def hold(layer: nn.Module, block: int, open_gate: bool) -> None:
+def hold(layer: Any, block: int, open_gate: bool) -> None:
     """Set a gate to exactly 1 or 0, whatever comes in: a bias that saturates the sigmoid."""
     rows = slice(block * layer.hidden_size, (block + 1) * layer.hidden_size)
     with torch.no_grad():
@@ -39,7 +40,7 @@ def test_trace_shows_the_memory_at_every_one_of_the_10000_steps() -> None:
     hold(layer, 1, open_gate=True)
     c_0 = torch.randn(1, 2, 8)
     with torch.no_grad():
-        way = gatewise.trace(layer, torch.randn(LONG, 2, 3), (c_0 / 2, c_0)).layers[0].forward
+        way: Any = gatewise.trace(layer, torch.randn(LONG, 2, 3), (c_0 / 2, c_0)).layers[0].forward
     assert torch.equal(way.cell, c_0.expand(LONG, 2, 8))
     assert torch.equal(way.retention, torch.ones(LONG, 2, 8))
     assert torch.isposinf(way.half_life).all()
@@ -69,7 +70,7 @@ def test_lstm_has_three_gates_and_gru_two() -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"bias": False}, {"num_layers": 2, "bidirectional": True}])
-def test_parameters_stand_as_4_to_3_to_1(options: dict[str, object]) -> None:
+def test_parameters_stand_as_4_to_3_to_1(options: dict[str, Any]) -> None:
     """Gates and candidate of an LSTM make four blocks, a GRU's three, a plain RNN has one."""
     counts = [
         sum(p.numel() for p in getattr(gatewise, kind)(7, 16, **options).parameters())

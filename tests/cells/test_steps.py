@@ -73,6 +73,12 @@ STEPS: dict[str, tuple[Any, int]] = {
     "rnn": (rnn_step, 1),
 }
 
+TORCH_STEPS: dict[str, Any] = {
+    "lstm": torch.lstm_cell,
+    "gru": torch.gru_cell,
+    "rnn": torch.rnn_tanh_cell,
+}
+
 
 @pytest.mark.parametrize("cell", STEPS)
 def test_step_without_bias_equals_zero_bias(cell: str) -> None:
@@ -125,10 +131,9 @@ def test_saturated_step_matches_torch(cell: str, extreme: float) -> None:
     for column in range(gates * H):
         xw = draw(B, gates * H)
         xw[:, column] = extreme
-        theirs = {"lstm": torch.lstm_cell, "gru": torch.gru_cell, "rnn": torch.rnn_tanh_cell}[cell]
         # An infinite input times the zeros of w_ih would be NaN: a large one stands for it.
         finite = xw.clamp(-1e300, 1e300)
-        expected = theirs(finite, state if cell == "lstm" else state[0], w_ih, w_hh)
+        expected = TORCH_STEPS[cell](finite, state if cell == "lstm" else state[0], w_ih, w_hh)
         expected = expected if cell == "lstm" else (expected,)
         got = step(xw, *state, w_hh, None)[: len(state)]
         for mine, their in zip(got, expected, strict=True):

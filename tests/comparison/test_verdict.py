@@ -86,6 +86,14 @@ def test_undecided_says_what_could_have_been_shown():
     )
 
 
+def test_undecided_never_claims_more_than_the_largest_difference():
+    verdict = run(made_up("lstm", "gru", -0.2, -1.9, 1.5, detectable=2.89))
+    assert verdict.sentence == (
+        "LSTM or GRU is not decided: the folds are too unlike for this run to show a difference "
+        "of any size."
+    )
+
+
 def test_corrected_p_decides_and_not_the_plain_one():
     test = PairedTest("lstm", "gru", 5, -0.04, -0.07, -0.01, 0.03, 0.06, 0.05, 0.01)
     assert run(test).kind == "undecided"

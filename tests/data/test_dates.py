@@ -1,6 +1,7 @@
 import datetime
 import re
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -97,9 +98,13 @@ BAD = {
         "year,month,day,y\n2011,1,1,5\n2011,13,1,5\n",
         "row 3, column 'year, month, day': year 2011, month 13, day 1 is no time",
     ),
+    "part out of all bounds": (
+        "year,month,y\n2011,1,5\n2011,1e400,5\n",
+        "row 3, column 'month': inf is no month",
+    ),
     "part that is no number": (
         "year,month,y\n2011,1,5\n2011,x,5\n",
-        "row 3, column 'month': 'x' is no whole number for the month",
+        "row 3, column 'month': 'x' is no month",
     ),
 }
 
@@ -155,7 +160,7 @@ def test_times_from_a_date_and_a_wrong_hour_name_the_row(read: Read) -> None:
 
 
 @pytest.mark.parametrize("unit", ["ms", "us", "ns"])
-def test_times_native_columns_keep_their_value(unit: str) -> None:
+def test_times_native_columns_keep_their_value(unit: Literal["ms", "us", "ns"]) -> None:
     column = pl.Series("t", [datetime.datetime(2011, 1, 2, 3)]).cast(pl.Datetime(unit))
     assert shown(read_times(read_table(column.to_frame())).values) == ["2011-01-02 03:00"]
 

@@ -8,7 +8,7 @@ import pytest
 
 from gatewise.data import DataError, make_panel, read_table, to_frame
 
-COLUMNS = {
+COLUMNS: dict[str, Any] = {
     "id": ["a", "b"],
     "time": np.array(["2011-01-01T05:00", "1700-01-01T00:00"], dtype="datetime64[us]"),
     "forecast": np.array([1.5, -2.0]),

@@ -122,11 +122,11 @@ def test_frequency_series_may_start_at_other_phases(read: Read) -> None:
 
 
 def test_frequency_short_series_of_month_ends_is_not_another_one(read: Read) -> None:
-    ends = ["2011-07-31", "2011-08-31", "2011-10-31", "2011-12-31"]
+    ends = ["2011-07-31", "2011-08-31", "2011-12-31", "2012-01-31"]
     text = long_table(long=months("2010-01", 40, day=-1), short=ends)
     panel = make_panel(read(text), series="id")
     assert str(panel.frequency) == "1 month (end)"
-    assert [len(times) for times in panel.times] == [40, 6]
+    assert [len(times) for times in panel.times] == [40, 7]
 
 
 def test_duplicates_identical_are_dropped_and_others_keep_the_last(read: Read) -> None:

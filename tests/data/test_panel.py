@@ -200,8 +200,10 @@ def long_frames(draw: st.DrawFn) -> pl.DataFrame:
     )
 
 
-def panel_of(table: Any) -> Panel:
-    return make_panel(table if isinstance(table, Table) else read_table(table), target="y")
+def panel_of(source: Any) -> Panel:
+    """A long panel; the id is told, because in a few rows other columns could be one too."""
+    table = source if isinstance(source, Table) else read_table(source)
+    return make_panel(table, target="y", series="id" if "id" in table.frame.columns else None)
 
 
 @settings(deadline=None, max_examples=40)

@@ -36,15 +36,16 @@ def assert_small(table: Table) -> None:
         SMALL.rstrip("\n"),
         SMALL.replace("\n", "\r\n"),
         SMALL + "\n\n",
+        "\n" + SMALL,
         SMALL.replace("2011-01-01", '"2011-01-01"').replace("day", '"day"'),
         SMALL.replace("1.5", " 1.5 "),
     ],
-    ids=["plain", "bom", "no-newline", "crlf", "blank-end", "quoted", "blanks"],
+    ids=["plain", "bom", "no-newline", "crlf", "blank-end", "blank-start", "quoted", "blanks"],
 )
 def test_csv_reads_the_same_however_it_is_written(tmp_path: Path, content: str) -> None:
     table = read_table(write(tmp_path, content))
     assert_small(table)
-    assert (table.name, table.first_row, table.frame_type) == ("small.csv", 2, None)
+    assert (table.name, table.row(1), table.frame_type) == ("small.csv", table.first_row + 1, None)
     assert table.notes == ["small.csv: 3 rows, 3 columns, separator ','"]
 
 
@@ -72,6 +73,11 @@ def test_csv_decimal_commas_are_read_and_said(tmp_path: Path) -> None:
     table = read_table(write(tmp_path, "day;sales\n2011-01-01;1,5\n2011-01-02;2\n"))
     assert table.frame["sales"].to_list() == [1.5, 2.0]
     assert table.notes[-1] == "decimal commas read as points in 'sales'"
+
+
+def test_csv_decimal_commas_leave_the_wrong_value_to_be_named(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path, "day;sales\na;1,5\nb;2,5\nc;x\n"))
+    assert table.frame["sales"].to_list() == ["1.5", "2.5", "x"]
 
 
 def test_csv_gzipped_reads_the_same_with_its_own_hash(tmp_path: Path) -> None:
@@ -134,7 +140,7 @@ def test_csv_unnamed_column_gets_a_name(tmp_path: Path) -> None:
     assert read_table(write(tmp_path, ",a\n0,5\n1,6\n")).frame.columns == ["column 1", "a"]
 
 
-BAD = {
+BAD: dict[str, tuple[str | bytes, str]] = {
     "no rows": ("a,b\n", "small.csv: only a header, no rows"),
     "empty": ("", "small.csv: the file is empty"),
     "blank": ("\n \n", "small.csv: the file is empty"),

@@ -17,7 +17,7 @@ def make_pair(
     dtype: torch.dtype = torch.float64,
     backend: str = "auto",
     **options: Any,
-) -> tuple[nn.Module, nn.Module]:
+) -> tuple[Any, Any]:
     """Make our layer and torch's, the weights copied by ``state_dict``."""
     torch.manual_seed(0)
     theirs = getattr(torch.nn, kind)(*sizes, dtype=dtype, **options)
@@ -29,7 +29,7 @@ def make_pair(
     return mine, theirs
 
 
-def make_state(layer: nn.Module, *batch: int) -> Any:
+def make_state(layer: Any, *batch: int) -> Any:
     """Draw an ``hx`` for a layer that wants gradients; no ``batch`` for unbatched input."""
     rows = layer.num_layers * (2 if layer.bidirectional else 1)
     dtype = next(layer.parameters()).dtype

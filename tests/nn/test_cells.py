@@ -72,7 +72,8 @@ def test_single_steps_equal_the_layer(kind: str, options: dict[str, Any]) -> Non
     layer = getattr(gatewise, kind)(3, 5, dtype=torch.float64, **options)
     cell = getattr(gatewise, f"{kind}Cell")(3, 5, dtype=torch.float64, **options)
     cell.load_state_dict({k.removesuffix("_l0"): v for k, v in layer.state_dict().items()})
-    x, state = draw(7, 2, 3), None
+    x = draw(7, 2, 3)
+    state: Any = None
     y, final = layer(x)
     outputs = []
     for x_t in x:
@@ -94,7 +95,7 @@ def test_cell_copies_and_shows_itself(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "input", "hx", "words"),
+    ("kind", "given", "hx", "words"),
     [
         ("LSTM", torch.zeros(1, 1, 3), None, "LSTMCell takes input with 1 dimensions"),
         ("GRU", torch.zeros(2, 4), None, "input_size=3.*last dimension is 4"),
@@ -104,9 +105,9 @@ def test_cell_copies_and_shows_itself(kind: str) -> None:
         ("GRU", torch.zeros(2, 3), torch.zeros(3, 5), r"h_0 must have shape \(2, 5\)"),
     ],
 )
-def test_wrong_step_is_refused(kind: str, input: Any, hx: Any, words: str) -> None:
+def test_wrong_step_is_refused(kind: str, given: Any, hx: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        getattr(gatewise, f"{kind}Cell")(3, 5)(input, hx)
+        getattr(gatewise, f"{kind}Cell")(3, 5)(given, hx)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ STATE = torch.zeros(1, 2, 5)
 
 
 @pytest.mark.parametrize(
-    ("input", "words"),
+    ("given", "words"),
     [
         ([[1.0]], "LSTM takes a tensor as input; got list"),
         (torch.zeros(3), r"2 dimensions \(unbatched\) or 3; got 1"),
@@ -24,9 +24,9 @@ STATE = torch.zeros(1, 2, 5)
         (X.to("meta"), "input is on meta, but the weights are on cpu"),
     ],
 )
-def test_wrong_input_is_refused(input: Any, words: str) -> None:
+def test_wrong_input_is_refused(given: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        gatewise.LSTM(3, 5)(input)
+        gatewise.LSTM(3, 5)(given)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,8 @@ def test_state_of_an_unbatched_input_has_no_batch() -> None:
     [
         ([4.0, 2.0], "lengths must be integers; got torch.float32"),
         (torch.tensor([True, False]), "lengths must be integers; got torch.bool"),
-        ([4], r"lengths must have shape \(2,\).*got \(1,\)"),
+        ([4], r"lengths must have shape \(2,\).*got shape \(1,\)"),
+        (["a", "b"], "lengths must be a tensor or a list"),
         ([4, -1], "between 0 and the input's 4 steps; got -1 to 4"),
         ([5, 1], "between 0 and the input's 4 steps; got 1 to 5"),
     ],
@@ -65,6 +66,11 @@ def test_state_of_an_unbatched_input_has_no_batch() -> None:
 def test_wrong_lengths_are_refused(lengths: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         gatewise.LSTM(3, 5)(X, lengths=lengths)
+
+
+def test_lengths_of_an_unbatched_input_are_a_single_number() -> None:
+    with pytest.raises(ValueError, match=r"a single number.*got shape \(1,\)"):
+        gatewise.LSTM(3, 5)(X[:, 0], lengths=[4])
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_standard_init_has_zero_biases_but_for_the_forget_gate(kind: str) -> Non
 
 def test_standard_init_covers_the_projection() -> None:
     torch.manual_seed(0)
-    layer = gatewise.LSTM(3, 5, proj_size=2, init="standard")
+    layer: Any = gatewise.LSTM(3, 5, proj_size=2, init="standard")
     assert layer.weight_hr_l0.abs().max() <= math.sqrt(6 / 7)
     for block in layer.weight_hh_l0.detach().split(5):  # (5, 2), orthonormal columns
         torch.testing.assert_close(block.T @ block, torch.eye(2), rtol=1e-5, atol=1e-5)

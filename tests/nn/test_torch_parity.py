@@ -63,7 +63,7 @@ def test_layer_matches_torch_in_every_arrangement(
 @every_backend
 def test_relu_and_projection_match_torch(backend: str) -> None:
     for directions in (False, True):
-        options = {"num_layers": 2, "bidirectional": directions}
+        options: dict[str, Any] = {"num_layers": 2, "bidirectional": directions}
         compare("RNN", backend, (5, 3, 4, 7), with_state=True, nonlinearity="relu", **options)
         compare("LSTM", backend, (5, 3, 4, 7), with_state=True, proj_size=2, **options)
         compare("LSTM", backend, (5, 0, 4, 7), with_state=True, proj_size=2, bias=False, **options)
@@ -101,7 +101,7 @@ def test_layer_matches_torch_whatever_the_options(
 def test_packed_sequences_match_torch(
     kind: str, backend: str, with_state: bool, enforce_sorted: bool
 ) -> None:
-    options = {"num_layers": 2, "bidirectional": True}
+    options: dict[str, Any] = {"num_layers": 2, "bidirectional": True}
     mine, theirs = make_pair(kind, 3, 5, backend=backend, **options)
     lengths = [6, 4, 4, 1] if enforce_sorted else [4, 1, 6, 4]
     sequences = [torch.randn(n, 3, dtype=torch.float64, requires_grad=True) for n in lengths]
@@ -135,7 +135,7 @@ def test_packed_equals_padded_with_lengths(kind: str, backend: str) -> None:
 @every_kind
 @pytest.mark.parametrize("batch_first", [False, True])
 def test_dropout_between_layers_draws_as_torch_does(kind: str, batch_first: bool) -> None:
-    options = {"num_layers": 3, "dropout": 0.4, "batch_first": batch_first}
+    options: dict[str, Any] = {"num_layers": 3, "dropout": 0.4, "batch_first": batch_first}
     mine, theirs = make_pair(kind, 3, 5, **options)
     x = torch.randn(6, 4, 3, dtype=torch.float64)
     outputs = []

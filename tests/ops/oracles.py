@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
+import onnxruntime  # type: ignore[import-untyped]
 import torch
 from onnx import TensorProto, helper
 from torch import Tensor
@@ -60,7 +60,7 @@ def run_onnx(
         y (T, B, D·H) and the final states (D, B, H).
     """
     op_type, attributes = ONNX_FORMS[form]
-    repeated = {
+    repeated: Any = {
         name: value * len(directions) if isinstance(value, list) else value
         for name, value in attributes.items()
     }

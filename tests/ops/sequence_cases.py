@@ -8,8 +8,8 @@ from torch import Tensor
 from gatewise import ops
 
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
-OPERATORS = {"lstm": ops.lstm, "gru": ops.gru, "rnn": ops.rnn}
-OPTIONS = {"lstm": ops.LSTMOptions, "gru": ops.GRUOptions, "rnn": ops.RNNOptions}
+OPERATORS: dict[str, Any] = {"lstm": ops.lstm, "gru": ops.gru, "rnn": ops.rnn}
+OPTIONS: dict[str, Any] = {"lstm": ops.LSTMOptions, "gru": ops.GRUOptions, "rnn": ops.RNNOptions}
 
 # Every cell in every form: name -> (cell, options).
 FORMS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -94,7 +94,7 @@ def with_gradients(outputs: tuple[Tensor, ...], tensors: dict[str, Tensor]) -> d
     """Give outputs and, for a fixed random weighting of them, every gradient, all by name."""
     results = dict(zip(("y", "h_n", "c_n"), outputs, strict=False))
     generator = torch.Generator().manual_seed(7)
-    loss = sum(
+    loss: Any = sum(
         (out * torch.randn(out.shape, generator=generator, dtype=torch.float64).to(out)).sum()
         for out in outputs
     )

@@ -1,5 +1,7 @@
 """Which backend runs, and what is said when none can."""
 
+from typing import Any
+
 import pytest
 import torch
 from sequence_cases import FORMS, OPERATORS, OPTIONS, RUNS, TORCH_FORMS, make_tensors, run_operator
@@ -13,7 +15,7 @@ def count_runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ran: list[str] = []
 
     def noting(backend: dispatch.Backend) -> dispatch.Backend:
-        def run(call: ops.Call) -> object:
+        def run(call: ops.Call) -> ops.call.Result:
             ran.append(backend.name)
             return backend.run(call)
 
@@ -67,16 +69,16 @@ def test_forced_backend_that_cannot_is_refused(
 
 
 def test_unknown_backend_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ops.BackendError, match="no backend 'cuda'.*'auto', 'torch', 'reference'"):
+    with pytest.raises(ops.BackendError, match=r"no backend 'cuda'.*'auto', 'torch', 'reference'"):
         run_operator("lstm", make_tensors("lstm", 3, 2), backend="cuda")
 
 
 def test_seed_is_refused_while_nothing_is_drawn() -> None:
     tensors = make_tensors("gru", 3, 2)
-    arguments = [tensors[name] for name in ("x", "h_0", "w_ih", "w_hh", "b_ih", "b_hh")]
-    seed = torch.tensor(1)
+    arguments: list[Any] = [tensors[k] for k in ("x", "h_0", "w_ih", "w_hh", "b_ih", "b_hh")]
+    arguments += [ops.Extras(), None, None, torch.tensor(1), ops.GRUOptions()]
     with pytest.raises(ValueError, match="seed=None"):
-        ops.gru(*arguments, ops.Extras(), None, None, seed, ops.GRUOptions())
+        ops.gru(*arguments)
 
 
 @pytest.mark.parametrize(

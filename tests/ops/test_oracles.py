@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -21,13 +22,14 @@ from torch import Tensor
 
 from gatewise import cells
 from gatewise.ops import reference
+from gatewise.ops.walk import plan_walk
 
 SHAPES = [(1, 1, 1, 1), (2, 3, 5, 7), (13, 1, 3, 17), (13, 3, 4, 33)]  # (T, B, I, H)
 DTYPES = [torch.float32, torch.float64]
 
 
 def torch_errors(
-    form: str, backend: str, dtype: torch.dtype, shape: tuple[int, ...], **sizes: object
+    form: str, backend: str, dtype: torch.dtype, shape: tuple[int, ...], **sizes: Any
 ) -> dict[str, float]:
     """Give the error of every output and gradient against torch.nn, both directions."""
     errors: dict[str, float] = {}
@@ -131,25 +133,25 @@ def _worst_errors() -> Iterator[tuple[str, str, str, str, float]]:
         yield "ONNX Runtime", form, "outputs", "float32", worst
 
 
-def _swap_gates(xw: Tensor, *rest: object, **options: object) -> object:
+def _swap_gates(xw: Tensor, *rest: Any, **options: Any) -> Any:
     i, f, g, o = xw.chunk(4, -1)
     return cells.lstm_step(torch.cat([f, i, g, o], -1), *rest, **options)
 
 
-def _swap_gru_gates(xw: Tensor, *rest: object, **options: object) -> object:
+def _swap_gru_gates(xw: Tensor, *rest: Any, **options: Any) -> Any:
     r, z, n = xw.chunk(3, -1)
     return cells.gru_step(torch.cat([z, r, n], -1), *rest, **options)
 
 
-def _drop_bias(step: object) -> object:
-    return lambda *state, b_hh, **options: step(*state, b_hh=None, **options)
+def _drop_bias(step: Any) -> Any:
+    return lambda *state, **options: step(*state, **(options | {"b_hh": None}))
 
 
-def _other_reset_form(*state: Tensor, reset_after: bool, **options: object) -> object:
+def _other_reset_form(*state: Tensor, reset_after: bool, **options: Any) -> Any:
     return cells.gru_step(*state, reset_after=not reset_after, **options)
 
 
-def _other_output(*state: Tensor, output_activation: str, **options: object) -> object:
+def _other_output(*state: Tensor, output_activation: str, **options: Any) -> Any:
     other = "identity" if output_activation == "tanh" else "tanh"
     return cells.lstm_step(*state, output_activation=other, **options)
 
@@ -180,10 +182,8 @@ def test_oracles_see_a_mistake_in_the_cell(mistake: str, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("form", FORMS)
 def test_oracles_see_a_skipped_last_step(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = reference.plan_walk
-
-    def plan_short(steps: int, *arguments: object, **options: object) -> object:
-        walk = plan(steps, *arguments, **options)
+    def plan_short(steps: int, *arguments: Any, **options: Any) -> Any:
+        walk = plan_walk(steps, *arguments, **options)
         not_last = (torch.arange(steps) != walk.order[-1]).view(-1, 1, 1)
         return walk._replace(valid=not_last if walk.valid is None else walk.valid & not_last)
 

@@ -1,6 +1,7 @@
 """The reference: derivatives of any order, and what it records."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -11,10 +12,11 @@ from torch.autograd import forward_ad
 from gatewise import ops
 from gatewise.cells import GRUStep, LSTMStep, RNNStep
 from gatewise.ops import reference
+from gatewise.ops.call import CellName
 
 LENGTHS = torch.tensor([3, 0, 2])
 RESETS = torch.tensor([[0, 0, 1], [1, 0, 0], [0, 1, 1]], dtype=torch.bool)
-SITUATIONS = {
+SITUATIONS: dict[str, dict[str, Any]] = {
     "plain": {},
     "reverse": {"reverse": True},
     "lengths": {"lengths": LENGTHS},
@@ -70,7 +72,7 @@ def test_reference_has_forward_mode_for_float32_lstm() -> None:
     ("cell", "record"), [("lstm", LSTMStep), ("gru", GRUStep), ("rnn", RNNStep)]
 )
 @pytest.mark.parametrize("reverse", [False, True])
-def test_recorded_steps_are_those_of_the_run(cell: str, record: type, reverse: bool) -> None:
+def test_recorded_steps_are_those_of_the_run(cell: CellName, record: type, reverse: bool) -> None:
     tensors = make_tensors(cell, 5, 3)
     options = {"lstm": ops.LSTMOptions, "gru": ops.GRUOptions, "rnn": ops.RNNOptions}[cell]
     state = [tensors[name] for name in ("h_0", "c_0") if name in tensors]

@@ -1,5 +1,8 @@
 """Lengths, resets, chunks and rows: what every operator keeps on every backend, both ways."""
 
+import itertools
+from typing import Any
+
 import pytest
 import torch
 from sequence_cases import (
@@ -36,7 +39,7 @@ def take_rows(tensors: dict[str, Tensor], rows: slice) -> dict[str, Tensor]:
 @both_ways
 def test_lengths_equal_each_sequence_alone(form: str, backend: str, reverse: bool) -> None:
     tensors = make_tensors(FORMS[form][0], T, B)
-    options = {"backend": backend, "reverse": reverse}
+    options: dict[str, Any] = {"backend": backend, "reverse": reverse}
     together = run_operator(form, tensors, lengths=LENGTHS, **options)
 
     ys, states = [], []
@@ -68,7 +71,7 @@ def test_padding_never_leaks(form: str, backend: str, reverse: bool, poison: flo
     ]
     for name, value in results[0].items():
         assert torch.isfinite(value).all(), name
-    assert_same(*results, 0.0)
+    assert_same(results[0], results[1], 0.0)
     assert not results[0]["dx"][beyond].any()
     assert not results[0]["y"][beyond].any()
 
@@ -103,7 +106,7 @@ def run_in_pieces(
     """Run one sequence's pieces one by one; the state that was given goes to the first walked."""
     cuts = [t for t in range(length) if resets[t]]
     bounds = [0, *[t for t in cuts if t > 0], length]
-    pieces = list(zip(bounds[:-1], bounds[1:], strict=True))
+    pieces = list(itertools.pairwise(bounds))
     given = {name: tensors[name] for name in ("h_0", "c_0") if name in tensors}
     zeros = {name: torch.zeros_like(state) for name, state in given.items()}
     ys: dict[int, Tensor] = {}
@@ -135,7 +138,7 @@ def test_flag_at_step_0_drops_the_given_state_forward_only(form: str) -> None:
 def test_flags_beyond_a_length_are_ignored(form: str, reverse: bool) -> None:
     tensors = make_tensors(FORMS[form][0], T, B)
     beyond = torch.arange(T).unsqueeze(1) >= LENGTHS
-    options = {"lengths": LENGTHS, "reverse": reverse, "backend": "reference"}
+    options: dict[str, Any] = {"lengths": LENGTHS, "reverse": reverse, "backend": "reference"}
     got = run_operator(form, tensors, resets=beyond, **options)
     expected = run_operator(form, tensors, **options)
     for mine, plain in zip(got, expected, strict=True):
@@ -149,7 +152,7 @@ def test_chunks_with_carried_state_equal_whole(
     form: str, backend: str, reverse: bool, cut: int
 ) -> None:
     tensors = make_tensors(FORMS[form][0], T, B)
-    options = {"backend": backend, "reverse": reverse}
+    options: dict[str, Any] = {"backend": backend, "reverse": reverse}
     whole = run_operator(form, tensors, **options)
     chunks = [tensors["x"][:cut], tensors["x"][cut:]]
     state = {name: tensors[name] for name in ("h_0", "c_0") if name in tensors}
@@ -166,7 +169,7 @@ def test_chunks_with_carried_state_equal_whole(
 @both_ways
 def test_batch_equals_its_rows(form: str, backend: str, reverse: bool) -> None:
     tensors = make_tensors(FORMS[form][0], T, B)
-    options = {"backend": backend, "reverse": reverse}
+    options: dict[str, Any] = {"backend": backend, "reverse": reverse}
     together = run_operator(form, tensors, **options)
     rows = [
         run_operator(form, take_rows(tensors, slice(row, row + 1)), **options) for row in range(B)
@@ -183,7 +186,7 @@ def test_one_rows_nan_stays_in_its_row(
     form: str, backend: str, reverse: bool, lengths: Tensor | None
 ) -> None:
     tensors = make_tensors(FORMS[form][0], T, B)
-    options = {"backend": backend, "reverse": reverse, "lengths": lengths}
+    options: dict[str, Any] = {"backend": backend, "reverse": reverse, "lengths": lengths}
     spoilt = tensors["x"].detach().clone()
     spoilt[1, 2] = float("nan")
     got = run_operator(form, tensors | {"x": spoilt}, **options)
@@ -208,7 +211,7 @@ def test_non_contiguous_tensors_change_nothing(form: str, backend: str, reverse:
         with_gradients(run_operator(form, some, backend=backend, reverse=reverse), some)
         for some in (strided, tensors)
     ]
-    assert_same(*results, LIMIT)
+    assert_same(results[0], results[1], LIMIT)
 
 
 @every_form

@@ -6,13 +6,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import plotly.graph_objects as go
 import polars as pl
 import pytest
 
 import gatewise.report
 from gatewise.report import render_page, write_report
 from gatewise.report.figures import LINES, TRUTH_COLOUR, label
-from gatewise.report.page import choose_windows, number, percent, read_forecasts, size
+from gatewise.report.page import choose_windows, embedded, number, percent, read_forecasts, size
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 LOADING = {"src", "href", "srcset", "data", "poster", "action", "background"}
@@ -132,7 +133,7 @@ def test_report_tells_how_it_was_done(make_run):
     setup, text = result_of(run_dir)["setup"], read_page(write_report(run_dir)).text
     facts = [setup["command"], setup["machine"], *setup["notes"], *setup["assumptions"]]
     facts += ["Folds 5, in", "Seeds in a fold 2", "1,400 optimiser steps", "torch 2.13.0"]
-    facts += ["Trials side by side 2, threads in each: 1"]
+    facts += ["Trials side by side 2 Threads in each trial 1 Machine", "Train end"]
     assert [fact for fact in facts if fact not in text] == []
 
 
@@ -148,6 +149,33 @@ def test_report_shows_what_is_unknown_as_a_dash(make_run):
     text = Page(render_page(result, forecasts_of(run_dir))).text
     assert "None" not in text
     assert "LSTM against GRU +1.09 % – – – –" in text
+
+
+def test_report_shows_no_detectable_difference_beyond_the_largest(make_run):
+    run_dir = make_run()
+    result = result_of(run_dir)
+    result["tests"][0]["detectable"] = 2.8879
+    text = Page(render_page(result, forecasts_of(run_dir))).text
+    assert "0.01234 0.03702 none LSTM against seasonal" in text
+
+
+def test_report_names_the_error_that_decides(make_run):
+    run_dir = make_run()
+    result = result_of(run_dir)
+    for metric, title in (("mae", "mean absolute error"), ("mase", "mean absolute scaled error")):
+        page = Page(render_page(result | {"metric": metric}, forecasts_of(run_dir)))
+        assert f"the {metric.upper()} decides" in page.text
+        assert f"Difference of the {metric.upper()} relative" in page.text
+        assert page.plots[-1]["layout"]["yaxis"]["title"]["text"] == title
+
+
+def test_report_shows_a_metric_that_no_scale_is_known_for_as_a_dash(make_run):
+    run_dir = make_run()
+    result = result_of(run_dir)
+    for model in result["cells"] + result["baselines"]:
+        model["mase"] = None
+    text = Page(render_page(result, forecasts_of(run_dir))).text
+    assert "LSTM 42.17 (36.69 to 47.65) 67.89 (59.07 to 76.72) – 1.234" in text
 
 
 def test_report_loads_nothing(make_run):
@@ -178,6 +206,12 @@ def test_label_of_a_plot_is_short_and_has_no_tags():
     assert label("<b>x</b> & y") == "&lt;b&gt;x&lt;/b&gt; &amp; y"
     assert label("x" * 40) == "x" * 40
     assert label("x" * 41) == "x" * 39 + "…"
+
+
+def test_embedded_figure_cannot_end_its_script():
+    figure = go.Figure(layout={"title": {"text": "</script>"}})
+    assert "<" not in embedded(figure)
+    assert json.loads(embedded(figure)) == json.loads(figure.to_json())
 
 
 def mean_errors(run_dir, model):
@@ -229,6 +263,14 @@ def test_windows_are_told_apart_by_series():
         ("median", "a", 2, 2.0),
         ("worst", "a", 1, 4.0),
     ]
+
+
+def test_truth_that_is_nan_is_not_known(make_run):
+    run_dir = make_run()
+    expected = forecasts_of(run_dir)
+    for path in run_dir.glob("trials/*/forecasts.parquet"):
+        pl.read_parquet(path).with_columns(pl.col("truth").fill_null(np.nan)).write_parquet(path)
+    assert forecasts_of(run_dir).equals(expected)
 
 
 @pytest.mark.parametrize(
@@ -286,6 +328,9 @@ def test_lines_stand_out_on_light_and_dark_pages(paper, colour):
 def test_report_is_written_whole_or_not_at_all(make_run, monkeypatch):
     run_dir = make_run()
     before = write_report(run_dir).read_bytes()
+    result = result_of(run_dir)
+    result["data"]["name"] = "another name"
+    (run_dir / "result.json").write_text(json.dumps(result))
 
     def fail(*_: object) -> None:
         raise OSError("no space left on device")

@@ -16,7 +16,7 @@ def fit(
         Path | None,
         typer.Option("--from", help="Run folder: train the cell it says to take, on everything."),
     ] = None,
-    task: options.TaskOption = options.Task.forecast,
+    task: options.TaskOption = options.Task.forecast,  # noqa: ARG001 (one task so far)
     target: options.Target = None,
     horizon: options.Horizon = None,
     lookback: options.Lookback = None,
@@ -48,7 +48,8 @@ def fit(
     if source is not None:
         from gatewise.comparison.winner import winner
 
-        data, parameters = winner(source)
+        path, parameters = winner(source)
+        data = Path(path)
     else:
         if horizon is None:
             raise typer.BadParameter("--horizon is needed: how many steps to forecast")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from gatewise.comparison.timing import step_seconds
 from gatewise.data.encoding import Encoder
@@ -38,7 +39,7 @@ def match_hidden_sizes(
         return count_parameters(build_network(panel.columns, panel.frequency, encoder, of_cell))
 
     wanted = cost(cells[0], hidden_size)
-    rest = {cell: _nearest(lambda h, cell=cell: cost(cell, h), wanted) for cell in cells[1:]}
+    rest = {cell: _nearest(partial(cost, cell), wanted) for cell in cells[1:]}
     return {cells[0]: hidden_size, **rest}
 
 

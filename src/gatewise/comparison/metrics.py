@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gatewise.data.windows import Ends
+
 METRICS = ("mae", "rmse", "mase")
 
 
@@ -47,9 +49,7 @@ def measure(
     )
 
 
-def naive_scales(
-    target: Sequence[np.ndarray], train_end: Sequence[int] | np.ndarray, season: int
-) -> np.ndarray:
+def naive_scales(target: Sequence[np.ndarray], train_end: Ends, season: int) -> np.ndarray:
     """MASE's denominators: each series' seasonal naive MAE inside its training part, (S,).
 
     A series whose naive forecast is perfect there, or cannot be made, gets NaN.

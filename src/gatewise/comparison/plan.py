@@ -1,4 +1,4 @@
-"""What a comparison does, fixed before it starts: its folds, its trials and how they are matched."""
+"""What a comparison does, fixed before it starts: folds, trials, how the cells are matched."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -117,8 +117,8 @@ def cut_folds(lengths: Sequence[int], folds: int, horizon: int, lookback: int) -
             (folds + 1) * max(horizon, int(_TEST_SHARE * n.max(initial=0))) + lookback + horizon
         )
         raise DataError(
-            f"too few rows: {folds} folds with a look-back of {lookback} and a horizon of {horizon} "
-            f"steps need about {wanted} rows, the longest series has {n.max(initial=0)}; "
-            "give a smaller --horizon, --lookback or --folds"
+            f"too few rows: {folds} folds with a look-back of {lookback} and a horizon of "
+            f"{horizon} steps need about {wanted} rows, the longest series has "
+            f"{n.max(initial=0)}; give a smaller --horizon, --lookback or --folds"
         )
     return cut

@@ -13,6 +13,10 @@ from gatewise.data.panel import Panel
 from gatewise.estimators.forecast_model import ForecastSettings
 from gatewise.training import TrainingOptions
 
+_AS_GIVEN = (
+    *("horizon", "lookback", "match", "folds", "seeds", "seed"),
+    *("search", "steps", "metric", "margin", "device"),
+)
 _TEST_WINDOWS = 4_000  # a fold, about; more origins are thinned by a stride
 
 
@@ -42,9 +46,8 @@ def make_plan(arguments: Mapping[str, Any], panel: Panel, folds: list[Fold], thr
     encoder = Encoder.fit(panel, last.train_end)
     settings = ForecastSettings(arguments["horizon"], arguments["lookback"])
     windows = (last.test_end - last.validation_end - arguments["horizon"] + 1).clip(min=0).sum()
-    same = ["horizon", "lookback", "match", "folds", "seeds", "seed", "search", "steps", "metric", "margin", "device"]
     return Plan(
-        **{name: arguments[name] for name in same},
+        **{name: arguments[name] for name in _AS_GIVEN},
         cells=cells,
         hidden=match_hidden_sizes(
             cells, arguments["match"], arguments["hidden_size"], panel, encoder, settings
@@ -59,7 +62,7 @@ def plan_notes(plan: Plan, panel: Panel) -> list[str]:
     matched = ", ".join(f"{cell.upper()} {size} units" for cell, size in plan.hidden.items())
     notes = [
         f"forecasts {panel.columns.target!r} {plan.horizon} steps ahead from the last "
-        f"{plan.lookback}; {plan.folds} folds, {plan.seeds} seeds, decided by {plan.metric.upper()}",
+        f"{plan.lookback}; {plan.folds} folds, {plan.seeds} seeds, {plan.metric.upper()} decides",
         f"budget: {plan.steps} optimiser steps of {TrainingOptions.batch_size} windows, the same "
         f"for every cell; {matched} (matched by {plan.match})",
     ]

@@ -144,7 +144,7 @@ def compare(
         frequency=frequency,
     )
     horizon = horizon or default_horizon(panel.frequency)
-    arguments = {
+    arguments: dict[str, Any] = {
         "task": task,
         "horizon": horizon,
         "lookback": lookback or default_lookback(panel.frequency, horizon),

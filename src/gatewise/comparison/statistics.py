@@ -22,6 +22,9 @@ MIN_FOLDS = 4
 POWER = 0.8
 """The probability of being found that makes a difference "detectable"."""
 
+LARGEST_DIFFERENCE = 2.0
+"""The symmetric relative difference of any error from an error of 0."""
+
 Array = NDArray[np.float64]
 
 

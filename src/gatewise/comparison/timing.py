@@ -34,7 +34,8 @@ class _Timed:
         self.windows = Windows.of(encoded, **shape)
         self.net = build_network(panel.columns, panel.frequency, encoder, settings)
         self.optimizer = torch.optim.AdamW(self.net.parameters())
-        self.x = torch.zeros(1, 1, self.net.rnn.input_size)
+        past_width, known_width = encoded.past.shape[1], encoded.known.shape[1]
+        self.x = torch.zeros(1, 1, 2 + past_width + known_width)
 
     def train(self, steps: int) -> float:
         """Give the seconds of one optimiser step, over ``steps`` of them."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import floor, log10
 from typing import Literal
 
-from gatewise.comparison.statistics import MIN_FOLDS, PairedTest
+from gatewise.comparison.statistics import LARGEST_DIFFERENCE, MIN_FOLDS, PairedTest
 
 Kind = Literal["equal", "better", "undecided", "untested"]
 
@@ -292,6 +292,8 @@ def cheaper(first: Cell, second: Cell) -> tuple[Cell, str]:
 
 def _could_have_shown(test: PairedTest) -> str:
     assert test.detectable is not None
+    if test.detectable >= LARGEST_DIFFERENCE:
+        return "the folds are too unlike for this run to show a difference of any size"
     return f"this run could have shown a difference of {percent(test.detectable)} % or more"
 
 

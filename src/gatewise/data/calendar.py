@@ -39,6 +39,7 @@ def calendar_features(times: np.ndarray, frequency: Frequency) -> np.ndarray:
     hours = np.floor_divide(micros, _HOUR)
     step = frequency.microseconds
     parts: list[np.ndarray] = []
+    angle: np.ndarray
     if 0 < step < _HOUR:
         angle = 2 * np.pi * (micros % _HOUR) / _HOUR
         parts += [np.sin(angle)[:, None], np.cos(angle)[:, None]]

@@ -293,11 +293,11 @@ def _from_parts(table: Table, columns: dict[str, str]) -> np.ndarray:
 
 def _whole_numbers(table: Table, name: str, part: str) -> np.ndarray:
     values, bad = numbers(table.frame[name])
-    wrong = values.is_null() | (values != values.round())
+    wrong = values.is_null() | (values != values.round()) | (values.abs() > 9999)
     if wrong.any():
         index = bad if bad is not None else int(wrong.arg_true()[0])
         raise table.error(
-            f"{table.frame[name][index]!r} is no whole number for the {part}",
+            f"{table.frame[name][index]!r} is no {part}",
             index=index,
             column=name,
         )

@@ -36,7 +36,7 @@ def read_delimited(
     if separator is None:
         separator = _find_separator(text, name)
     records = _records(text, separator, name)
-    header = _header(next(records)[1], name)
+    header = _header(next(fields for _, fields in records if fields), name)
     columns, rows, blank = _columns(records, header, name)
     if not len(rows):
         raise DataError("only a header, no rows of data", name=name)
@@ -200,9 +200,9 @@ def _without_missing(text: pl.Series) -> pl.Series:
 
 
 def _decimal_commas(text: pl.Series) -> bool:
-    """Whether the column holds commas and is numeric once they are points."""
+    """Whether the column holds commas, and mostly numbers once they are points."""
     if not text.str.contains(",", literal=True).any():
         return False
     clean = _without_missing(text)
     points = clean.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
-    return bool(points.null_count() == clean.null_count())
+    return points.null_count() - clean.null_count() < (len(text) - clean.null_count()) / 2

@@ -1,7 +1,6 @@
-"""From a panel to the arrays that a model reads; all that is fitted comes from the training part."""
+"""From a panel to the arrays that a model reads, fitted on the training part alone."""
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,11 +11,12 @@ from gatewise.data.columns import Columns
 from gatewise.data.panel import Panel
 from gatewise.data.scaling import TargetScaler, spread_grows_with_level
 from gatewise.data.times import Frequency
+from gatewise.data.windows import Ends
 
 
 @dataclass(frozen=True)
 class NumberCode:
-    """A numeric column: standardised by the training part, with an indicator if it had gaps there."""
+    """A numeric column: standardised by the training part; an indicator if it had gaps there."""
 
     mean: float
     std: float
@@ -65,7 +65,7 @@ class Encoder:
     texts: dict[str, TextCode] = field(default_factory=dict)
 
     @classmethod
-    def fit(cls, panel: Panel, train_end: Sequence[int], *, log: bool | None = None) -> "Encoder":
+    def fit(cls, panel: Panel, train_end: Ends, *, log: bool | None = None) -> "Encoder":
         """Fit on the first ``train_end[s]`` steps of each series ``s``.
 
         Args:

@@ -1,14 +1,15 @@
 """Panels cut short, and panels lengthened into the future."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from gatewise.data.panel import Panel
+from gatewise.data.windows import Ends
 
 
-def until(panel: Panel, ends: Sequence[int] | np.ndarray) -> Panel:
+def until(panel: Panel, ends: Ends) -> Panel:
     """Keep the first ``ends[s]`` steps of each series ``s``; the arrays are views."""
 
     def cut(arrays: list[np.ndarray]) -> list[np.ndarray]:

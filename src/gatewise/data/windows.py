@@ -4,11 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+Ends = Sequence[int] | np.ndarray
+"""For each series, the step behind the last one of a part."""
+
 
 def window_origins(
     offsets: np.ndarray,
-    start: Sequence[int] | np.ndarray,
-    stop: Sequence[int] | np.ndarray,
+    start: Ends,
+    stop: Ends,
     *,
     lookback: int,
     horizon: int,

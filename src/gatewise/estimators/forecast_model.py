@@ -15,7 +15,7 @@ from gatewise.data.errors import DataError
 from gatewise.data.panel import Panel
 from gatewise.data.slicing import until
 from gatewise.data.times import Frequency
-from gatewise.data.windows import window_origins, with_truth
+from gatewise.data.windows import Ends, window_origins, with_truth
 from gatewise.estimators.network import ForecastNet, seasonal_forecast
 from gatewise.training import TrainingOptions, train
 
@@ -67,8 +67,14 @@ class Windows:
     @classmethod
     def of(cls, encoded: Encoded, lookback: int, horizon: int) -> "Windows":
         """Share the encoded arrays' memory."""
-        arrays = (encoded.z, encoded.past, encoded.known, encoded.weight)
-        return cls(*map(torch.from_numpy, arrays), lookback, horizon)
+        return cls(
+            z=torch.from_numpy(encoded.z),
+            past=torch.from_numpy(encoded.past),
+            known=torch.from_numpy(encoded.known),
+            weight=torch.from_numpy(encoded.weight),
+            lookback=lookback,
+            horizon=horizon,
+        )
 
     def inputs(self, origins: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Gather the network's inputs for ``origins`` (B,)."""
@@ -105,8 +111,8 @@ class ForecastModel:
     def fit(
         cls,
         panel: Panel,
-        train_end: Sequence[int] | np.ndarray,
-        validation_end: Sequence[int] | np.ndarray,
+        train_end: Ends,
+        validation_end: Ends,
         settings: ForecastSettings,
         *,
         seed: int,
@@ -219,8 +225,8 @@ def count_parameters(module: nn.Module) -> int:
 def _origins(
     panel: Panel,
     encoded: Encoded,
-    start: Sequence[int] | np.ndarray,
-    stop: Sequence[int] | np.ndarray,
+    start: Ends,
+    stop: Ends,
     part: str,
     shape: dict[str, int],
 ) -> Tensor:

@@ -19,7 +19,7 @@ from gatewise.data.panel import Panel, make_panel
 from gatewise.data.slicing import extended, until
 from gatewise.data.tables import read_table
 from gatewise.data.times import Frequency
-from gatewise.data.windows import window_origins
+from gatewise.data.windows import Ends, window_origins
 from gatewise.estimators.defaults import default_lookback
 from gatewise.estimators.forecast_model import ForecastModel, ForecastSettings, build_network
 from gatewise.estimators.model_file import plain, read_model, write_model
@@ -227,7 +227,7 @@ class Forecaster(BaseEstimator):
         forecaster._keep(model, header["train_end"], header["notes"])
         return forecaster
 
-    def _fit_panel(self, panel: Panel, ends: Sequence[int] | np.ndarray) -> "Forecaster":
+    def _fit_panel(self, panel: Panel, ends: Ends) -> "Forecaster":
         lookback = self.lookback or default_lookback(panel.frequency, self.horizon)
         held_back = [max(int(end * self.validation), self.horizon) for end in ends]
         train_end = np.asarray(ends) - (held_back if self.validation else 0)

@@ -30,8 +30,6 @@ class ForecastNet(nn.Module):
         cell_options: further arguments of the layer.
     """
 
-    naive: Tensor
-
     def __init__(
         self,
         cell: str,
@@ -62,7 +60,6 @@ class ForecastNet(nn.Module):
         self.join = nn.Linear(_CONTEXT + known_width, _DECODER)
         self.correction = nn.Linear(_DECODER, 1)
         self.linear = nn.Parameter(torch.zeros(horizon, lookback))
-        self.register_buffer("naive", torch.zeros(horizon, lookback))
         nn.init.zeros_(self.correction.weight)
         nn.init.zeros_(self.correction.bias)
 
@@ -84,17 +81,15 @@ class ForecastNet(nn.Module):
         summary = h_n[-self.directions :].transpose(0, 1).flatten(1)  # (B, D · H)
         context = self.context(self.dropout(summary)).unflatten(1, (self.horizon, _CONTEXT))
         joined = F.gelu(self.join(torch.cat([context, known_future], -1)))  # (B, h, _DECODER)
-        # Scaled down, or the step size that suits the gates would shake so many summed weights.
-        weights = self.naive + self.linear / self.linear.shape[1] ** 0.5  # (h, L)
-        return level + F.linear(relative, weights) + self.correction(joined).squeeze(-1)
+        return level + F.linear(relative, self.linear) + self.correction(joined).squeeze(-1)
 
     @torch.no_grad()
     def start_from(self, period: int) -> None:
         """Let the linear map start as "the value ``period`` steps before"; 1 is the last value."""
-        self.naive.zero_()
-        lookback = self.naive.shape[1]
+        self.linear.zero_()
+        lookback = self.linear.shape[1]
         for step in range(self.horizon):
-            self.naive[step, lookback - period + step % period] = 1.0
+            self.linear[step, lookback - period + step % period] = 1.0
 
 
 def seasonal_forecast(window: Tensor, period: int, horizon: int) -> Tensor:

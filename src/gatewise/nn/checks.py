@@ -85,6 +85,13 @@ def _describe(value: Any) -> str:
     return f"a {kind} of {len(value)}" if isinstance(value, tuple | list) else f"a {kind}"
 
 
+def _as_tensor(owner: str, name: str, value: Any) -> Tensor:
+    try:
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{owner}: {name} must be a tensor or a list; {error}.") from error
+
+
 def check_lengths(
     owner: str, lengths: Lengths, shape: tuple[int, ...], steps: int, device: torch.device
 ) -> Tensor:
@@ -97,16 +104,18 @@ def check_lengths(
         steps: T, the greatest length allowed.
         device: where the input is.
     """
-    given = torch.as_tensor(lengths)
+    given = _as_tensor(owner, "lengths", lengths)
     if given.numel() == 0:  # an empty list becomes a float tensor
         given = given.long()
     if given.is_floating_point() or given.is_complex() or given.dtype == torch.bool:
         raise ValueError(f"{owner}: lengths must be integers; got {given.dtype}.")
     if given.shape != shape:
-        raise ValueError(
-            f"{owner}: lengths must have shape {shape}, one for each sequence of the batch; "
-            f"got {tuple(given.shape)}."
+        expected = (
+            f"have shape {shape}, one for each sequence of the batch"
+            if shape
+            else "be a single number, since the input is unbatched"
         )
+        raise ValueError(f"{owner}: lengths must {expected}; got shape {tuple(given.shape)}.")
     if given.numel() and not 0 <= int(given.min()) <= int(given.max()) <= steps:
         raise ValueError(
             f"{owner}: lengths must lie between 0 and the input's {steps} steps; "
@@ -117,7 +126,7 @@ def check_lengths(
 
 def check_resets(owner: str, resets: Any, shape: tuple[int, ...], device: torch.device) -> Tensor:
     """Check resets and give them on ``device``; ``shape`` is the input's without its features."""
-    given = torch.as_tensor(resets)
+    given = _as_tensor(owner, "resets", resets)
     if given.dtype != torch.bool:
         raise ValueError(
             f"{owner}: resets must be bool, True where a sequence is cut before the step; "

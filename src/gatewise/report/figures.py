@@ -55,19 +55,20 @@ def window_figure(window: pl.DataFrame, labels: Mapping[str, str], target: str) 
 
 
 def horizon_figure(
-    by_horizon: Mapping[str, Sequence[float | None]], labels: Mapping[str, str]
+    by_horizon: Mapping[str, Sequence[float | None]], labels: Mapping[str, str], y_title: str
 ) -> go.Figure:
-    """Mean absolute error at each step of the horizon, a line a model.
+    """The error at each step of the horizon, a line a model.
 
     Args:
         by_horizon: for each model the error of step 1, 2, ….
         labels: how each model is shown, in the order of drawing.
+        y_title: what the error is called.
     """
     figure = go.Figure()
     for i, name in enumerate(labels):
         errors = list(by_horizon[name])
         _add_line(figure, i, label(labels[name]), list(range(1, len(errors) + 1)), errors)
-    _lay_out(figure, x_title="step of the horizon", y_title="mean absolute error")
+    _lay_out(figure, x_title="step of the horizon", y_title=y_title)
     figure.update_yaxes(rangemode="tozero")
     return figure
 

@@ -10,6 +10,7 @@ import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
+from polars import selectors
 
 from gatewise.data.files import write_atomic
 from gatewise.report.figures import horizon_figure, window_figure
@@ -18,6 +19,15 @@ RESULT_FORMAT = 1
 
 WINDOW = ["fold", "series", "origin"]
 """What tells one forecast window from all others."""
+
+SETUP_FACTS = {
+    "search": "Learning rates searched",
+    "device": "Device",
+    "jobs": "Trials side by side",
+    "threads": "Threads in each trial",
+    "timing_threads": "Threads when timed",
+}
+"""Entries of ``setup`` that are shown when they are there, and their titles."""
 
 
 def write_report(run_dir: str | os.PathLike[str]) -> Path:
@@ -47,6 +57,7 @@ def render_page(result: Mapping[str, Any], forecasts: pl.DataFrame) -> str:
             origin, step, time, truth, forecast.
     """
     labels = _labels(result)
+    error = "mean absolute scaled error" if result["metric"] == "mase" else "mean absolute error"
     chosen = choose_windows(forecasts, result["verdict"]["take"])
     windows = [
         {
@@ -54,10 +65,10 @@ def render_page(result: Mapping[str, Any], forecasts: pl.DataFrame) -> str:
             "fold": rows["fold"][0],
             "series": rows["series"][0],
             "origin": rows["origin"][0],
-            "error": error,
-            "figure": _embedded(window_figure(rows, labels, result["data"]["target"])),
+            "mae": mae,
+            "figure": embedded(window_figure(rows, labels, result["data"]["target"])),
         }
-        for kind, rows, error in chosen
+        for kind, rows, mae in chosen
     ]
     environment = Environment(
         loader=PackageLoader("gatewise.report"),
@@ -70,8 +81,9 @@ def render_page(result: Mapping[str, Any], forecasts: pl.DataFrame) -> str:
     return environment.get_template("report.html.j2").render(
         result=result,
         labels=labels,
+        setup_facts=SETUP_FACTS,
         windows=windows,
-        horizon=_embedded(horizon_figure(result["by_horizon"], labels)),
+        horizon=embedded(horizon_figure(result["by_horizon"], labels, error)),
         plotly=Markup(get_plotlyjs()),
     )
 
@@ -80,18 +92,19 @@ def read_forecasts(run_dir: Path, models: Iterable[str], folds: int) -> pl.DataF
     """The forecasts of some models in every fold, of the smallest seed there is.
 
     Returns:
-        Columns model, fold, series, origin, step, time, truth, forecast.
+        Columns model, fold, series, origin, step, time, truth, forecast; null is not known.
 
     Raises:
         FileNotFoundError: a model has no trial in some fold, or a trial has no forecasts.
     """
-    return pl.concat(
+    parts = [
         pl.read_parquet(_forecasts_file(run_dir / "trials", name, fold)).select(
             pl.lit(name).alias("model"), pl.lit(fold).alias("fold"), pl.all()
         )
         for name in models
         for fold in range(folds)
-    )
+    ]
+    return pl.concat(parts).with_columns(selectors.float().fill_nan(None))
 
 
 def choose_windows(forecasts: pl.DataFrame, model: str) -> list[tuple[str, pl.DataFrame, float]]:
@@ -116,8 +129,11 @@ def choose_windows(forecasts: pl.DataFrame, model: str) -> list[tuple[str, pl.Da
         .filter(pl.col("error").is_finite())
         .sort("error", *WINDOW)
     )
-    places = {"best": 0, "worst": len(errors) - 1, "median": (len(errors) - 1) // 2}
-    kinds = {place: kind for kind, place in reversed(places.items())} if len(errors) else {}
+    if errors.is_empty():
+        return []
+    # Later entries win: of two windows none is the median, and a single one is the best.
+    last = len(errors) - 1
+    kinds = {last // 2: "median", last: "worst", 0: "best"}
     return [
         (
             kind,
@@ -129,7 +145,7 @@ def choose_windows(forecasts: pl.DataFrame, model: str) -> list[tuple[str, pl.Da
 
 
 def number(value: float | None) -> str:
-    """Four digits at least, thousands apart; "–" for what is not known."""
+    """Four digits, all of a whole number, thousands apart; "–" for what is not known."""
     if value is None:
         return "–"
     if isinstance(value, int) or abs(value) >= 1000:
@@ -151,16 +167,16 @@ def size(count: int | None) -> str:
     return f"{count / 1e3:.0f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"
 
 
+def embedded(figure: Any) -> Markup:
+    """A figure as JSON that can stand inside a script element: Plotly writes ``<`` as an escape."""
+    return Markup(figure.to_json())
+
+
 def _labels(result: Mapping[str, Any]) -> dict[str, str]:
     """How the cells and the best baseline are shown, by name."""
     labels = {cell["name"]: cell["name"].upper() for cell in result["cells"]}
     best = (baseline for baseline in result["baselines"] if baseline["best"])
     return labels | {baseline["name"]: baseline["label"] for baseline in best}
-
-
-def _embedded(figure: Any) -> Markup:
-    """A figure as JSON that can stand inside a script element."""
-    return Markup(figure.to_json().replace("<", "\\u003c"))
 
 
 def _read_result(path: Path) -> dict[str, Any]:

@@ -1,0 +1,41 @@
+# One verb a target. `make demo` and `make test` need only python3 with venv, on Linux or macOS.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench clean
+
+help:           ## list the verbs
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+demo: $(VENV)/.installed        ## install, then LSTM or GRU on the bundled data
+	$(BIN)/gatewise compare --out gatewise-runs/demo
+
+test: $(VENV)/.installed-test   ## install what tests need, run them all
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-test  ## format, lint, types
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+
+bench: $(VENV)/.installed-test  ## time the layers beside torch.nn, write BENCHMARKS.md
+	$(BIN)/python benchmarks/run.py && $(BIN)/python benchmarks/render.py
+
+clean:          ## remove the environment, caches and runs
+	rm -rf $(VENV) gatewise-runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml constraints.txt | $(VENV)
+	$(PIP) --editable '.[test,dev]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || \
+	  { echo "Python 3.10 or newer is missing: sudo apt-get install python3 (or make PYTHON=python3.12 ...)"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "python3-venv is missing: sudo apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
