@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from gatewise.nn.base import RecurrentLayer
+from gatewise.nn.base import RecurrentLayer, check_layer
 from gatewise.nn.checks import Lengths
 from gatewise.nn.layout import Reorder
 from gatewise.ops import Call, reference
@@ -92,7 +92,7 @@ def trace(
 
     It runs on the reference backend, whatever the layer's own, in the layer's own mode (in training
     mode, dropout between layers acts), and everything in it can be differentiated when gradients
-    are on. With gradients on, all steps stay in memory.
+    are on. All that happens in every step stays in memory.
 
     Args:
         layer: an LSTM, GRU or RNN.
@@ -102,8 +102,9 @@ def trace(
         resets: where sequences are cut.
 
     Raises:
-        ValueError: as the layer's ``forward``.
+        ValueError: if ``layer`` is not one of ours, and as the layer's ``forward``.
     """
+    check_layer("trace", layer)
     runs: list[tuple[Call, list[Any]]] = []
 
     def record(*arguments: Any) -> tuple[Tensor, ...]:

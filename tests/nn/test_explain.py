@@ -1,5 +1,7 @@
 """What explain_backend says."""
 
+from typing import Any
+
 import pytest
 import torch
 from layer_cases import KINDS
@@ -39,6 +41,13 @@ def test_explanation_of_a_forced_backend_says_so() -> None:
     explanation = gatewise.explain_backend(layer, packed)
     assert explanation.backend == "reference"
     assert explanation.reasons == {"torch": "backend='reference' was asked for"}
+
+
+def test_other_layers_are_refused_by_name() -> None:
+    layer: Any = torch.nn.LSTM(3, 5)
+    for run in (gatewise.trace, gatewise.explain_backend):
+        with pytest.raises(ValueError, match=r"takes a gatewise LSTM, GRU or RNN; got torch\.nn"):
+            run(layer, torch.randn(4, 2, 3))
 
 
 def test_forced_backend_that_cannot_is_refused_by_layer_and_explanation() -> None:

@@ -89,11 +89,10 @@ def test_report_is_a_page_in_the_run_folder(make_run):
     run_dir = make_run()
     path = write_report(run_dir)
     assert path == run_dir / "report.html"
-    page = read_page(path)
-    tags = [tag for tag, _ in page.elements]
-    assert tags.count("h1") == 1
-    assert tags[0] == "html"
+    assert [tag for tag, _ in read_page(path).elements].count("h1") == 1
     assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
+    first = path.read_bytes()
+    assert write_report(run_dir).read_bytes() == first
 
 
 def test_report_says_the_verdict_before_anything_else(make_run):
@@ -111,9 +110,8 @@ def test_report_holds_every_number_of_the_tables(make_run):
     for model in result["cells"] + result["baselines"]:
         for metric in ("mae", "rmse", "mase"):
             error = model[metric]
-            shown += [
-                f"{number(error['mean'])} ({number(error['low'])} to {number(error['high'])})"
-            ]
+            mean, low, high = (number(error[key]) for key in ("mean", "low", "high"))
+            shown.append(f"{mean} ({low} to {high})")
     shown += [f"linear – – {number(result['baselines'][2]['train_seconds'])} – –"]
     for cell in result["cells"]:
         keys = ("hidden", "parameters", "seed_spread", "train_seconds", "step_microseconds")
@@ -340,11 +338,6 @@ def test_report_is_written_whole_or_not_at_all(make_run, monkeypatch):
         write_report(run_dir)
     assert (run_dir / "report.html").read_bytes() == before
     assert {path.name for path in run_dir.iterdir()} == {"report.html", "result.json", "trials"}
-
-
-def test_report_is_the_same_each_time(make_run):
-    run_dir = make_run()
-    assert write_report(run_dir).read_bytes() == write_report(run_dir).read_bytes()
 
 
 def test_report_of_an_unfinished_run_is_refused(make_run):

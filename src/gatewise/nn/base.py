@@ -262,3 +262,13 @@ class RecurrentLayer(nn.Module, ABC):
         widths = (self.proj_size or self.hidden_size, self.hidden_size)
         shapes = [(rows, *batch_shape, width) for width in widths[: len(self.state_names)]]
         return checks.check_state(type(self).__name__, hx, self.state_names, shapes, weight)
+
+
+def check_layer(function: str, layer: Any) -> None:
+    """Raise ValueError unless ``layer`` is one of ours; ``function`` is who asks."""
+    if not isinstance(layer, RecurrentLayer):
+        kind = type(layer)
+        raise ValueError(
+            f"{function} takes a gatewise LSTM, GRU or RNN; got {kind.__module__}.{kind.__name__}. "
+            "A torch.nn layer's weights go into ours by load_state_dict(theirs.state_dict())."
+        )

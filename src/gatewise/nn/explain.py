@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from gatewise.nn.base import RecurrentLayer
+from gatewise.nn.base import RecurrentLayer, check_layer
 from gatewise.nn.checks import Lengths
 from gatewise.ops import Call, choose
 
@@ -53,9 +53,10 @@ def explain_backend(
     direction. The arguments are those of the layer's ``forward``.
 
     Raises:
-        ValueError: as the layer's ``forward``.
+        ValueError: if ``layer`` is not one of ours, and as the layer's ``forward``.
         BackendError: if the backend that the layer asks for cannot do this.
     """
+    check_layer("explain_backend", layer)
     batch = layer.prepare(input, hx, lengths, resets)
     choice = choose(Call.from_arguments(layer.cell, *layer.arguments(0, 0, batch.x, batch)))
     backend = choice.backend

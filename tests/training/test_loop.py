@@ -1,0 +1,128 @@
+import pytest
+import torch
+
+from gatewise.training import TrainingError, TrainingOptions, train
+
+torch.manual_seed(0)
+X = torch.randn(64, 3)
+Y = X @ torch.tensor([[1.0], [-2.0], [0.5]])
+
+
+def loss(module, chosen):
+    return (module(X[chosen]) - Y[chosen]).square().mean()
+
+
+def everything(module):
+    return float(loss(module, torch.arange(64)))
+
+
+def run(options, validate=everything, seed=0, **rest):
+    torch.manual_seed(seed)
+    module = torch.nn.Linear(3, 1)
+    generator = torch.Generator().manual_seed(seed)
+    return train(module, loss, 64, validate, options, generator=generator, device="cpu", **rest)
+
+
+QUICK = TrainingOptions(steps=200, batch_size=16, learning_rate=0.1, weight_decay=0.0)
+
+
+def test_training_reaches_the_solution():
+    module, history = run(QUICK)
+    assert everything(module) < 1e-4
+    assert history[-1]["validation_error"] < history[0]["validation_error"]
+    assert [row["step"] for row in history] == list(range(8, 201, 8))
+
+
+def test_same_seed_gives_the_same_bits_and_another_does_not():
+    first, again, other = (run(QUICK, seed=s)[0] for s in (1, 1, 2))
+    assert torch.equal(first.weight, again.weight)
+    assert not torch.equal(first.weight, other.weight)
+
+
+def test_best_weights_are_kept_and_patience_stops():
+    seen = []
+
+    def worse_after_two(module):
+        seen.append(module.weight.detach().clone())
+        return [2.0, 1.0, *[3.0] * 30][len(seen) - 1]
+
+    options = TrainingOptions(steps=200, batch_size=16, learning_rate=0.1, patience=5)
+    module, history = run(options, worse_after_two)
+    assert torch.equal(module.weight, seen[1])
+    assert len(history) == 7
+
+
+def test_without_validation_the_last_weights_are_kept():
+    steps = []
+    module, history = run(
+        QUICK, validate=None, on_step=lambda step, total, error: steps.append(step)
+    )
+    assert steps == list(range(1, 201))
+    assert history[-1]["validation_error"] is None
+    assert everything(module) < 1e-3
+
+
+def test_gradient_is_clipped():
+    def steep(module, chosen):
+        return 1e6 * loss(module, chosen)
+
+    torch.manual_seed(0)
+    module = torch.nn.Linear(3, 1)
+    norms = []
+    torch.optim.AdamW.step, original = (
+        lambda self, *a, **k: (
+            norms.append(
+                torch.cat([p.grad.flatten() for g in self.param_groups for p in g["params"]]).norm()
+            ),
+            original(self, *a, **k),
+        )[1],
+        torch.optim.AdamW.step,
+    )
+    try:
+        train(
+            module,
+            steep,
+            64,
+            None,
+            TrainingOptions(steps=3, clip=0.5),
+            generator=torch.Generator(),
+            device="cpu",
+        )
+    finally:
+        torch.optim.AdamW.step = original
+    assert max(norms) <= 0.5 + 1e-4
+
+
+def test_every_example_is_seen_once_an_epoch():
+    seen = []
+
+    def watched(module, chosen):
+        seen.extend(chosen.tolist())
+        return loss(module, chosen)
+
+    torch.manual_seed(0)
+    train(
+        torch.nn.Linear(3, 1),
+        watched,
+        64,
+        None,
+        TrainingOptions(steps=10, batch_size=15),
+        generator=torch.Generator().manual_seed(0),
+        device="cpu",
+    )
+    assert sorted(seen[:64]) == list(range(64))
+    assert sorted(seen[64:128]) == list(range(64))
+    assert seen[:64] != seen[64:128]
+
+
+def test_nan_loss_stops_with_step_and_hint():
+    with pytest.raises(TrainingError, match=r"loss became nan at step 8.*learning rate below 0.1"):
+        train(
+            torch.nn.Linear(3, 1),
+            lambda module, chosen: loss(module, chosen) * float("nan"),
+            64,
+            everything,
+            QUICK,
+            generator=torch.Generator(),
+            device="cpu",
+        )
