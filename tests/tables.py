@@ -5,7 +5,7 @@ import polars as pl
 
 
 def hourly(rows: int = 600, *, seed: int = 0, gaps: bool = False) -> pl.DataFrame:
-    """An hourly series with a daily wave, a past column, a known-future column and a text column."""
+    """An hourly series: a daily wave, a past, a known-future and a text column."""
     random = np.random.default_rng(seed)
     hours = np.arange(rows)
     times = np.datetime64("2024-01-01T00", "us") + hours * np.timedelta64(1, "h")

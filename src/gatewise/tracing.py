@@ -1,5 +1,4 @@
 """Looking inside: gates, memory and how long it holds, step by step."""
-# ruff: noqa: A002 - torch's name for a layer's argument is input
 
 import math
 from dataclasses import dataclass

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from tables import hourly, several
 
+from gatewise.data import DataError
 from gatewise.data.encoding import Encoder, forward_fill
 from gatewise.data.panel import make_panel
 from gatewise.data.slicing import extended, until
@@ -37,7 +38,9 @@ def test_fit_sees_the_training_part_only():
     )
     fitted = [Encoder.fit(panel_of(f, past=["temp", "sky"]), [300]) for f in (frame, spoilt)]
     assert fitted[0].to_json() == fitted[1].to_json()
-    assert fitted[0].to_json() != Encoder.fit(panel_of(spoilt, past=["temp", "sky"]), [301]).to_json()
+    assert (
+        fitted[0].to_json() != Encoder.fit(panel_of(spoilt, past=["temp", "sky"]), [301]).to_json()
+    )
 
 
 def test_columns_are_scaled_by_the_training_part_and_counted_right():
@@ -63,11 +66,27 @@ def test_unknown_category_is_all_zeros():
     assert (encoder.encode(later).past == 0).all()
 
 
+def test_category_of_digits_is_found_where_a_later_table_holds_nothing_else():
+    code = np.where(np.arange(600) % 2, "7", "x")
+    encoder = Encoder.fit(panel_of(hourly().with_columns(code=code), past=["code"]), [600])
+    later = panel_of(hourly().with_columns(code=np.full(600, "7")), past=["code"])
+    np.testing.assert_array_equal(encoder.encode(later).past, [[1, 0]] * 600)
+
+
+def test_text_where_the_training_had_numbers_is_an_error():
+    encoder = Encoder.fit(panel_of(hourly(), past=["temp"]), [600])
+    later = panel_of(hourly().with_columns(temp=np.full(600, "warm")), past=["temp"])
+    with pytest.raises(DataError, match=r"temp.*numbers in the training data.*'warm'"):
+        encoder.encode(later)
+
+
 def test_each_series_has_its_own_scale_and_static_columns_are_repeated():
     panel = panel_of(several(), series="shop")
     encoder = Encoder.fit(panel, [len(t) for t in panel.times])
     encoded = encoder.encode(panel)
-    means = [encoded.z[a:b].mean() for a, b in zip(encoded.offsets, encoded.offsets[1:], strict=False)]
+    means = [
+        encoded.z[a:b].mean() for a, b in zip(encoded.offsets, encoded.offsets[1:], strict=False)
+    ]
     np.testing.assert_allclose(means, 0, atol=1e-5)
     assert panel.columns.static == ("kind",)
     np.testing.assert_array_equal(encoded.known[:300, -2:], [[1, 0]] * 300)
@@ -77,7 +96,7 @@ def test_each_series_has_its_own_scale_and_static_columns_are_repeated():
 def test_unknown_series_is_scaled_by_its_own_history_and_said():
     panel = panel_of(several(), series="shop")
     encoder = Encoder.fit(panel, [300, 260, 220])
-    other = panel_of(several().with_columns(shop="s " + several()["shop"]), series="shop")
+    other = panel_of(several((300,)).with_columns(shop=np.full(300, "s shop 0")), series="shop")
     with pytest.warns(UserWarning, match="'s shop 0' was not in the training data"):
         encoded = encoder.encode(other)
     assert abs(encoded.z).max() < 5

@@ -16,9 +16,14 @@ def test_write_atomic_replaces_and_leaves_nothing_beside(tmp_path):
 def test_replacing_keeps_the_old_file_when_the_block_raises(tmp_path):
     path = tmp_path / "a.txt"
     write_atomic(path, "old")
-    with pytest.raises(RuntimeError, match="disk full"), replacing(path) as beside:
-        beside.write_text("half")
-        raise RuntimeError("disk full")
+
+    def fails_half_way():
+        with replacing(path) as beside:
+            beside.write_text("half")
+            raise RuntimeError("disk full")
+
+    with pytest.raises(RuntimeError, match="disk full"):
+        fails_half_way()
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["a.txt"]
 

@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 
 from gatewise.data.scaling import TargetScaler, spread_grows_with_level
 
-values = st.lists(st.floats(0, 1e6), min_size=3, max_size=50).map(np.array)
+values = st.lists(st.floats(0, 1e6).map(lambda x: round(x, 3)), min_size=3, max_size=50).map(
+    np.array
+)
 
 
 @given(values, st.booleans())
@@ -17,7 +19,7 @@ def test_unscale_undoes_scale(y, log):
 @given(values)
 def test_scaled_training_part_has_mean_0_and_deviation_1(y):
     z = TargetScaler.fit(y, log=False).scale(y)
-    assert abs(z.mean()) < 1e-6
+    assert abs(z.mean()) < 1e-6 or np.ptp(y) <= 1e-9 * y.max()
     assert z.std() == pytest.approx(1.0, abs=1e-6) or np.ptp(y) <= 1e-9 * y.max()
 
 

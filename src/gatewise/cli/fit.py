@@ -20,6 +20,7 @@ def fit(
     target: options.Target = None,
     horizon: options.Horizon = None,
     lookback: options.Lookback = None,
+    segment: options.Segment = None,
     time: options.Time = None,
     series: options.Series = None,
     past: options.Past = None,
@@ -56,6 +57,7 @@ def fit(
         parameters = {
             "horizon": horizon,
             "lookback": lookback,
+            "segment": segment,
             "target": target,
             "time": split(time),
             "series": series,

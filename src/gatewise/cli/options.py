@@ -78,6 +78,7 @@ Horizon = Annotated[int | None, typer.Option(min=1, help="Steps to forecast. [de
 Lookback = Annotated[
     int | None, typer.Option(min=2, help="Steps read. [default: by the frequency]")
 ]
+Segment = Annotated[int | None, typer.Option(min=1, help="Steps read at once by the recurrence.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Optimiser steps at most.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
 Seed = Annotated[int, typer.Option(min=0, help="Fixes everything random.")]

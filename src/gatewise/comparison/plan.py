@@ -20,6 +20,7 @@ class Plan:
 
     Attributes:
         horizon, lookback: steps forecast and read.
+        segment: time steps that one step of the recurrence reads.
         cells: what is compared.
         hidden: hidden size of each cell, matched by ``match``.
         match: what was made equal: ``"parameters"``, ``"units"`` or ``"time"``.
@@ -36,6 +37,7 @@ class Plan:
 
     horizon: int
     lookback: int
+    segment: int
     cells: tuple[str, ...]
     hidden: dict[str, int]
     match: str

@@ -14,7 +14,7 @@ from gatewise.estimators.forecast_model import ForecastSettings
 from gatewise.training import TrainingOptions
 
 _AS_GIVEN = (
-    *("horizon", "lookback", "match", "folds", "seeds", "seed"),
+    *("horizon", "lookback", "segment", "match", "folds", "seeds", "seed"),
     *("search", "steps", "metric", "margin", "device"),
 )
 _TEST_WINDOWS = 4_000  # a fold, about; more origins are thinned by a stride
@@ -33,7 +33,15 @@ def check_arguments(arguments: Mapping[str, Any]) -> None:
     cells = arguments["cells"]
     if not cells or len(set(cells)) < len(cells) or not set(cells) <= set(CELLS):
         raise ValueError(f"cells must be different ones of {', '.join(CELLS)}, got {cells}")
-    least = {"horizon": 1, "lookback": 2, "folds": 1, "seeds": 1, "search": 0, "steps": 1}
+    least = {
+        "horizon": 1,
+        "lookback": 2,
+        "segment": 1,
+        "folds": 1,
+        "seeds": 1,
+        "search": 0,
+        "steps": 1,
+    }
     for name, low in {**least, "hidden_size": 1, "margin": 0}.items():
         if arguments[name] < low:
             raise ValueError(f"{name} must be at least {low}, got {arguments[name]}")
@@ -44,7 +52,9 @@ def make_plan(arguments: Mapping[str, Any], panel: Panel, folds: list[Fold], thr
     cells = tuple(arguments["cells"])
     last = folds[-1]
     encoder = Encoder.fit(panel, last.train_end)
-    settings = ForecastSettings(arguments["horizon"], arguments["lookback"])
+    settings = ForecastSettings(
+        arguments["horizon"], arguments["lookback"], segment=arguments["segment"]
+    )
     windows = (last.test_end - last.validation_end - arguments["horizon"] + 1).clip(min=0).sum()
     return Plan(
         **{name: arguments[name] for name in _AS_GIVEN},
@@ -62,7 +72,8 @@ def plan_notes(plan: Plan, panel: Panel) -> list[str]:
     matched = ", ".join(f"{cell.upper()} {size} units" for cell, size in plan.hidden.items())
     notes = [
         f"forecasts {panel.columns.target!r} {plan.horizon} steps ahead from the last "
-        f"{plan.lookback}; {plan.folds} folds, {plan.seeds} seeds, {plan.metric.upper()} decides",
+        f"{plan.lookback}, read {plan.segment} at a time; {plan.folds} folds, {plan.seeds} seeds, "
+        f"{plan.metric.upper()} decides",
         f"budget: {plan.steps} optimiser steps of {TrainingOptions.batch_size} windows, the same "
         f"for every cell; {matched} (matched by {plan.match})",
     ]

@@ -26,7 +26,7 @@ from gatewise.data.panel import Panel, make_panel
 from gatewise.data.slicing import until
 from gatewise.data.tables import Table, read_table
 from gatewise.data.times import format_time
-from gatewise.estimators.defaults import default_horizon, default_lookback
+from gatewise.estimators.defaults import default_horizon, default_lookback, default_segment
 from gatewise.report import write_report
 from gatewise.training import TrainingOptions
 
@@ -75,6 +75,7 @@ def compare(
     target: str | None = None,
     horizon: int | None = None,
     lookback: int | None = None,
+    segment: int | None = None,
     time: str | Sequence[str] | None = None,
     series: str | None = None,
     past: Sequence[str] | None = None,
@@ -107,6 +108,7 @@ def compare(
         task: ``"forecast"``.
         target, time, series, past, future, static, frequency: as for ``Forecaster``.
         horizon, lookback: in steps; None takes defaults of the frequency.
+        segment: time steps that one step of the recurrence reads; None keeps it at 32 at most.
         cells: any of ``"lstm"``, ``"gru"``, ``"rnn"``; the others are matched to the first.
         match: ``"parameters"``, ``"units"`` or ``"time"``.
         hidden_size: of the first cell.
@@ -144,10 +146,12 @@ def compare(
         frequency=frequency,
     )
     horizon = horizon or default_horizon(panel.frequency)
+    lookback = lookback or default_lookback(panel.frequency, horizon)
     arguments: dict[str, Any] = {
         "task": task,
         "horizon": horizon,
-        "lookback": lookback or default_lookback(panel.frequency, horizon),
+        "lookback": lookback,
+        "segment": segment or default_segment(lookback),
         "columns": asdict(panel.columns),
         "frequency": str(panel.frequency),
         "cells": list(cells),

@@ -35,7 +35,8 @@ class _Timed:
         self.net = build_network(panel.columns, panel.frequency, encoder, settings)
         self.optimizer = torch.optim.AdamW(self.net.parameters())
         past_width, known_width = encoded.past.shape[1], encoded.known.shape[1]
-        self.x = torch.zeros(1, 1, 2 + past_width + known_width)
+        width = settings.segment * (2 + past_width + known_width)
+        self.x = torch.zeros(1, 1, width)
 
     def train(self, steps: int) -> float:
         """Give the seconds of one optimiser step, over ``steps`` of them."""

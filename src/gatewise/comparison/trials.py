@@ -86,7 +86,12 @@ def cell_settings(plan: Plan, cell: str, **training: Any) -> ForecastSettings:
     """Give the settings with which the plan trains a cell; ``training`` replaces some of them."""
     options = replace(TrainingOptions(steps=plan.steps), **training)
     return ForecastSettings(
-        plan.horizon, plan.lookback, cell=cell, hidden_size=plan.hidden[cell], training=options
+        plan.horizon,
+        plan.lookback,
+        cell=cell,
+        hidden_size=plan.hidden[cell],
+        segment=plan.segment,
+        training=options,
     )
 
 

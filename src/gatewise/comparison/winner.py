@@ -36,6 +36,7 @@ def winner(source: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
     return path, {
         "horizon": plan.horizon,
         "lookback": plan.lookback,
+        "segment": plan.segment,
         **columns,
         "frequency": record["arguments"]["frequency"],
         "cell": cell,

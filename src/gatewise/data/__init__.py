@@ -1,12 +1,12 @@
 """Data in: tables read, checked, and put on regular times."""
 
-from .columns import Columns
-from .errors import DataError
-from .frames import to_frame
-from .future import read_future
-from .panel import Panel, make_panel
-from .tables import Table, read_table
-from .times import Frequency
+from gatewise.data.columns import Columns
+from gatewise.data.errors import DataError
+from gatewise.data.frames import to_frame
+from gatewise.data.future import read_future
+from gatewise.data.panel import Panel, make_panel
+from gatewise.data.tables import Table, read_table
+from gatewise.data.times import Frequency
 
 __all__ = [
     "Columns",

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from .delimited import MISSING, numbers
-from .tables import Table
-from .times import DAY, HOUR, SECOND, month_lengths
+from gatewise.data.delimited import MISSING, numbers
+from gatewise.data.tables import Table
+from gatewise.data.times import DAY, HOUR, SECOND, month_lengths
 
 CLOCK = (
     r"(?:[T ]+(?<hour>\d{1,2}):(?<minute>\d{2})"

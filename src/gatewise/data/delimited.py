@@ -9,7 +9,7 @@ from itertools import islice
 import numpy as np
 import polars as pl
 
-from .errors import DataError
+from gatewise.data.errors import DataError
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 SEPARATORS = {",": "','", ";": "';'", "\t": "tab", "|": "'|'"}

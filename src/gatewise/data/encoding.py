@@ -8,6 +8,7 @@ import numpy as np
 
 from gatewise.data.calendar import calendar_features, calendar_names
 from gatewise.data.columns import Columns
+from gatewise.data.errors import DataError
 from gatewise.data.panel import Panel
 from gatewise.data.scaling import TargetScaler, spread_grows_with_level
 from gatewise.data.times import Frequency
@@ -80,7 +81,7 @@ class Encoder:
             log = spread_grows_with_level(seen_any, panel.frequency.seasons[0])
         encoder = cls(
             log=log,
-            target_gaps=any(np.isnan(y).any() for y in seen),
+            target_gaps=any(bool(np.isnan(y).any()) for y in seen),
             scalers={
                 name: TargetScaler.fit(y, log=log)
                 for name, y in zip(panel.series, seen, strict=True)
@@ -98,7 +99,7 @@ class Encoder:
             values = values.astype(np.float64)
             seen = values[np.isfinite(values)]
             mean, std = (float(seen.mean()), float(seen.std())) if seen.size else (0.0, 1.0)
-            self.numbers[name] = NumberCode(mean, std or 1.0, bool(seen.size < values.size))
+            self.numbers[name] = NumberCode(mean, std or 1.0, indicator=seen.size < values.size)
         else:
             self.texts[name] = TextCode(sorted({str(v) for v in values if v is not None}))
 
@@ -156,6 +157,11 @@ class Encoder:
         if name in self.texts:
             return self._one_hot(name, flat)
         code = self.numbers[name]
+        if flat.dtype.kind not in "fiub":
+            example = next(value for value in flat if value is not None)
+            raise DataError(
+                f"numbers in the training data, but now text such as {example!r}", column=name
+            )
         filled = forward_fill((flat.astype(np.float64) - code.mean) / code.std, offsets)
         column = np.nan_to_num(filled)[:, None]  # (N, 1)
         return np.hstack([column, np.isnan(flat)[:, None]]) if code.indicator else column
@@ -167,6 +173,8 @@ class Encoder:
 
     def _one_hot(self, name: str, values: np.ndarray) -> np.ndarray:
         categories = np.asarray(self.texts[name].categories, dtype=object)
+        if values.dtype.kind == "f":  # a table may hold only those categories that are digits
+            values = np.array([f"{value:g}" for value in values], dtype=object)
         return (values.astype(object)[:, None] == categories[None, :]).astype(np.float32)
 
     def to_json(self) -> dict[str, Any]:

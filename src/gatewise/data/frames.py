@@ -7,7 +7,7 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 
-from .errors import DataError
+from gatewise.data.errors import DataError
 
 
 def from_native(frame: Any) -> tuple[pl.DataFrame, nw.Implementation]:

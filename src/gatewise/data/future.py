@@ -3,10 +3,10 @@
 import numpy as np
 import polars as pl
 
-from .dates import check_names, read_times
-from .panel import Panel, feature_values
-from .tables import Table
-from .times import format_time
+from gatewise.data.dates import check_names, read_times
+from gatewise.data.panel import Panel, feature_values
+from gatewise.data.tables import Table
+from gatewise.data.times import format_time
 
 
 def read_future(table: Table, panel: Panel, horizon: int) -> dict[str, list[np.ndarray]]:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .columns import DUPLICATE_SHARE
-from .tables import Table
-from .times import DAY, Frequency, format_time, month_lengths
+from gatewise.data.columns import DUPLICATE_SHARE
+from gatewise.data.tables import Table
+from gatewise.data.times import DAY, Frequency, format_time, month_lengths
 
 WHOLE_STEPS = 0.9
 """At least this share of the steps must be whole multiples of the modal one."""

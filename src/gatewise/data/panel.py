@@ -7,12 +7,12 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 
-from .columns import Columns, Names, choose_columns, number_series
-from .dates import Times, read_times
-from .delimited import numbers
-from .grid import Grid, make_grid
-from .tables import Table
-from .times import Frequency, format_time
+from gatewise.data.columns import Columns, Names, choose_columns, number_series
+from gatewise.data.dates import Times, read_times
+from gatewise.data.delimited import numbers
+from gatewise.data.grid import Grid, make_grid
+from gatewise.data.tables import Table
+from gatewise.data.times import Frequency, format_time
 
 
 @dataclass

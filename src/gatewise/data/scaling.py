@@ -70,4 +70,4 @@ def spread_grows_with_level(series: Sequence[np.ndarray], season: int) -> bool:
             continue
         weighted += len(blocks) * spearmanr(means, stds).statistic
         weights += len(blocks)
-    return weights > 0 and weighted / weights > 0.5
+    return weights > 0 and bool(weighted / weights > 0.5)

@@ -13,9 +13,9 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 
-from .delimited import read_delimited
-from .errors import DataError
-from .frames import from_native
+from gatewise.data.delimited import read_delimited
+from gatewise.data.errors import DataError
+from gatewise.data.frames import from_native
 
 READ = "read are CSV, TSV (also gzipped) and Parquet"
 OTHER_FORMATS = {

@@ -1,7 +1,8 @@
-"""Horizon and look-back when they are not given: from the frequency alone."""
+"""Horizon, look-back and segment when they are not given."""
 
 from gatewise.data.times import Frequency
 
+_MOST_STEPS = 32
 _DAY = 24 * 3_600_000_000
 
 
@@ -26,3 +27,8 @@ def default_lookback(frequency: Frequency, horizon: int) -> int:
     else:
         natural = 28 if frequency.microseconds < 7 * _DAY else 104
     return max(natural, horizon)
+
+
+def default_segment(lookback: int) -> int:
+    """Read so many time steps at once that the recurrence takes at most 32 steps."""
+    return -(-lookback // _MOST_STEPS)

@@ -31,6 +31,7 @@ class ForecastSettings:
         horizon, lookback: steps forecast, steps read.
         cell: ``"lstm"``, ``"gru"`` or ``"rnn"``.
         hidden_size, num_layers, dropout, cell_options: of the recurrent layers.
+        segment: time steps that one step of the recurrence reads.
         log: take the logarithm of the target; None decides on the training part.
         training: budget and step sizes.
     """
@@ -39,6 +40,7 @@ class ForecastSettings:
     lookback: int
     cell: str = "lstm"
     hidden_size: int = 64
+    segment: int = 1
     num_layers: int = 1
     dropout: float = 0.1
     cell_options: dict[str, Any] = field(default_factory=dict)
@@ -211,6 +213,7 @@ def build_network(
         past_width=past_width,
         known_width=known_width,
         hidden_size=settings.hidden_size,
+        segment=settings.segment,
         num_layers=settings.num_layers,
         dropout=settings.dropout,
         cell_options=settings.cell_options,

@@ -20,7 +20,7 @@ from gatewise.data.slicing import extended, until
 from gatewise.data.tables import read_table
 from gatewise.data.times import Frequency
 from gatewise.data.windows import Ends, window_origins
-from gatewise.estimators.defaults import default_lookback
+from gatewise.estimators.defaults import default_lookback, default_segment
 from gatewise.estimators.forecast_model import ForecastModel, ForecastSettings, build_network
 from gatewise.estimators.model_file import plain, read_model, write_model
 from gatewise.training import TrainingOptions
@@ -46,6 +46,8 @@ class Forecaster(BaseEstimator):
         frequency: the step, such as ``"1 hour"``; None finds it.
         lookback: steps read; None takes about a week of hours, four weeks of days, two years of
             months.
+        segment: time steps that one step of the recurrence reads; None takes as few as keep the
+            recurrence at 32 steps at most.
         cell: ``"lstm"``, ``"gru"`` or ``"rnn"``.
         hidden_size, num_layers, dropout: of the recurrent layers.
         cell_options: further arguments of the layer, such as ``{"reset_after": False}``.
@@ -79,6 +81,7 @@ class Forecaster(BaseEstimator):
         static: Sequence[str] = (),
         frequency: str | None = None,
         lookback: int | None = None,
+        segment: int | None = None,
         cell: str = "lstm",
         hidden_size: int = 64,
         num_layers: int = 1,
@@ -104,6 +107,7 @@ class Forecaster(BaseEstimator):
         self.static = static
         self.frequency = frequency
         self.lookback = lookback
+        self.segment = segment
         self.cell = cell
         self.hidden_size = hidden_size
         self.num_layers = num_layers
@@ -262,6 +266,7 @@ class Forecaster(BaseEstimator):
         return ForecastSettings(
             horizon=self.horizon,
             lookback=lookback,
+            segment=self.segment or default_segment(lookback),
             cell=self.cell,
             hidden_size=self.hidden_size,
             num_layers=self.num_layers,
@@ -281,8 +286,9 @@ class Forecaster(BaseEstimator):
         for name in ("horizon", "steps", "batch_size", "hidden_size", "num_layers"):
             if int(getattr(self, name)) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.lookback is not None and self.lookback < 1:
-            raise ValueError(f"lookback must be at least 1, got {self.lookback}")
+        for name in ("lookback", "segment"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not 0 <= self.validation < 1:
             raise ValueError(f"validation must be at least 0 and below 1, got {self.validation}")
         if self.cell not in ("lstm", "gru", "rnn"):

@@ -26,6 +26,7 @@ class ForecastNet(nn.Module):
         cell: ``"lstm"``, ``"gru"`` or ``"rnn"``.
         lookback, horizon: steps read and steps forecast.
         past_width, known_width: columns known up to the present, and known in the future too.
+        segment: time steps that one step of the recurrence reads.
         hidden_size, num_layers, dropout: of the recurrent layers; dropout also before the decoder.
         cell_options: further arguments of the layer.
     """
@@ -39,14 +40,16 @@ class ForecastNet(nn.Module):
         past_width: int,
         known_width: int,
         hidden_size: int,
+        segment: int = 1,
         num_layers: int = 1,
         dropout: float = 0.0,
         cell_options: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         options = {"init": "standard", **(cell_options or {})}
+        self.segment = segment
         self.rnn = CELLS[cell](
-            2 + past_width + known_width,
+            segment * (2 + past_width + known_width),
             hidden_size,
             num_layers,
             dropout=dropout if num_layers > 1 else 0.0,
@@ -76,6 +79,8 @@ class ForecastNet(nn.Module):
         level = z[:, -1:]  # (B, 1)
         relative = z - level  # (B, L)
         x = torch.cat([z.tanh()[..., None], relative[..., None], past, known], -1)  # (B, L, F)
+        x = F.pad(x, (0, 0, -x.shape[1] % self.segment, 0))  # zeros before the window
+        x = x.unflatten(1, (-1, self.segment)).flatten(2)  # (B, L / segment, segment · F)
         _, state = self.rnn(x.transpose(0, 1))
         h_n = state[0] if isinstance(state, tuple) else state  # (layers · D, B, H)
         summary = h_n[-self.directions :].transpose(0, 1).flatten(1)  # (B, D · H)

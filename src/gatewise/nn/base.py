@@ -1,5 +1,4 @@
 """What the three layers share: weights, forms of input, and one loop over layers and directions."""
-# ruff: noqa: A002 - torch's name for a layer's argument is input
 
 import warnings
 from abc import ABC, abstractmethod

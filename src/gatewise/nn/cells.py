@@ -1,5 +1,4 @@
 """LSTMCell, GRUCell and RNNCell: one step, with torch.nn's arguments and parameter names."""
-# ruff: noqa: A002 - torch's name for a layer's argument is input
 
 from typing import Any, ClassVar
 

@@ -1,5 +1,4 @@
 """Which backend a layer would run on, and why."""
-# ruff: noqa: A002 - torch's name for a layer's argument is input
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,5 +1,4 @@
 """LSTM, GRU and RNN: torch.nn's layers, argument for argument, and more."""
-# ruff: noqa: A002 - torch's name for a layer's argument is input
 
 import torch
 from torch import Tensor

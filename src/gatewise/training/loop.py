@@ -32,11 +32,11 @@ class TrainingOptions:
 
     steps: int = 500
     batch_size: int = 64
-    learning_rate: float = 1e-2
+    learning_rate: float = 5e-3
     weight_decay: float = 1e-4
     clip: float = 1.0
     evaluations: int = 25
-    patience: int = 10
+    patience: int = 15
 
 
 def train(
