@@ -1,7 +1,8 @@
 """``gatewise VERB …``, and what all verbs share: how errors end."""
 
 import sys
-from typing import Annotated
+import warnings
+from typing import Annotated, Any
 
 import typer
 
@@ -16,6 +17,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help and errors: nothing in [brackets] is taken for a style
 )
 for verb in (compare, fit, predict):
     app.command()(verb)
@@ -32,6 +34,7 @@ def _version(
 
 def main() -> None:
     """Run the command line; what the user can mend ends in one message and exit code 2."""
+    warnings.showwarning = _show_warning
     try:
         app()
     except KeyboardInterrupt:
@@ -50,6 +53,10 @@ def main() -> None:
         if not isinstance(error, (DataError, TrainingError)):
             raise
         _end(str(error))
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"gatewise: warning: {message}", file=sys.stderr)
 
 
 def _end(message: str) -> None:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gatewise.cli import options
-from gatewise.cli.options import say, say_nothing, split
+from gatewise.cli.options import only_beside_from, say, say_nothing, split
 
 if TYPE_CHECKING:
     from gatewise.comparison.run import Comparison, OnTrial
 
 
 def compare(
+    context: typer.Context,
     data: options.DataArgument = None,
     task: options.TaskOption = options.Task.forecast,
     target: options.Target = None,
@@ -42,8 +43,8 @@ def compare(
         typer.Option(help="The error that decides. [default: mae; mase for several series]"),
     ] = None,
     margin: Annotated[float, typer.Option(min=0, help="Difference that counts as equal.")] = 0.01,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Trials side by side.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Run folder.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Trials side by side. [default: all cores]")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder. [default: one under gatewise-runs]")] = None,
     source: Annotated[
         Path | None, typer.Option("--from", help="Make the run in this folder again, in --out.")
     ] = None,
@@ -56,10 +57,13 @@ def compare(
 
     Without DATA, on the bundled example. A run that was killed goes on when called again.
 
+    \b
     Example: gatewise compare bikes.csv --target users --horizon 24 --future holiday,workingday
     """
-    if source is not None and (data is not None or out is None):
-        raise typer.BadParameter("--from RUN wants --out FOLDER and no DATA")
+    if source is not None:
+        only_beside_from(context, "out", "jobs", "quiet", "as_json")
+        if out is None:
+            raise typer.BadParameter("--from RUN wants --out FOLDER for the new run")
     from gatewise.comparison.run import compare as run
     from gatewise.comparison.run import repeat
 

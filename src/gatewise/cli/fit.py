@@ -6,10 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from gatewise.cli import options
-from gatewise.cli.options import say, say_nothing, split
+from gatewise.cli.options import check_out, only_beside_from, say, say_nothing, split
 
 
 def fit(
+    context: typer.Context,
     out: Annotated[Path, typer.Option(help="Model file to write, such as model.safetensors.")],
     data: options.DataArgument = None,
     source: Annotated[
@@ -18,7 +19,9 @@ def fit(
     ] = None,
     task: options.TaskOption = options.Task.forecast,  # noqa: ARG001 (one task so far)
     target: options.Target = None,
-    horizon: options.Horizon = None,
+    horizon: Annotated[
+        int | None, typer.Option(min=1, help="Steps to forecast; needed with DATA.")
+    ] = None,
     lookback: options.Lookback = None,
     segment: options.Segment = None,
     time: options.Time = None,
@@ -36,17 +39,19 @@ def fit(
 ) -> None:
     """Train a forecaster on DATA, or the winner of a comparison, and write it to one file.
 
+    \b
     Example: gatewise fit bikes.csv --target users --horizon 24 --out bikes.safetensors
 
+    \b
     Example: gatewise fit --from gatewise-runs/bikes-1a2b3c4d --out bikes.safetensors
     """
     if (data is None) == (source is None):
         raise typer.BadParameter("give either DATA or --from RUN")
-    if not out.parent.is_dir():
-        raise typer.BadParameter(f"--out: no such folder: {out.parent}")
+    check_out(out)
     from gatewise.estimators import Forecaster
 
     if source is not None:
+        only_beside_from(context, "out", "device", "seed", "quiet")
         from gatewise.comparison.winner import winner
 
         path, parameters = winner(source)

@@ -79,11 +79,32 @@ Lookback = Annotated[
     int | None, typer.Option(min=2, help="Steps read. [default: by the frequency]")
 ]
 Segment = Annotated[int | None, typer.Option(min=1, help="Steps read at once by the recurrence.")]
-Steps = Annotated[int | None, typer.Option(min=1, help="Optimiser steps at most.")]
+Steps = Annotated[int | None, typer.Option(min=1, help="Optimiser steps at most. [default: 500]")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
 Seed = Annotated[int, typer.Option(min=0, help="Fixes everything random.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but the result.")]
 DataArgument = Annotated[Path | None, typer.Argument(help="CSV, TSV (also .gz) or Parquet file.")]
+
+
+def only_beside_from(context: typer.Context, *allowed: str) -> None:
+    """Refuse options that ``--from RUN`` would leave unread: the run's own arguments count."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        given = source is not None and source.name == "COMMANDLINE"
+        if given and parameter.name not in ("source", *allowed):
+            raise typer.BadParameter(
+                f"--from RUN takes it from the run: leave out {parameter.opts[0]}"
+            )
+
+
+def check_out(out: Path) -> None:
+    """Refuse, before any work, a file that could not be written at its end."""
+    from gatewise.data import DataError
+
+    if out.is_dir():
+        raise DataError(f"--out {out}: a directory; name a file in it")
+    if not out.parent.is_dir():
+        raise DataError(f"--out {out}: no such folder: {out.parent}")
 
 
 def say(line: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gatewise.cli import options
-from gatewise.cli.options import say, say_nothing
+from gatewise.cli.options import check_out, say, say_nothing
 
 FORMATS = (".csv", ".parquet")
 
@@ -25,16 +25,18 @@ def predict(
 ) -> None:
     """Forecast the steps behind the end of DATA, with the times they are for.
 
+    \b
     Example: gatewise predict bikes.safetensors bikes.csv --future calendar.csv --out next.csv
     """
     if out is not None and out.suffix not in FORMATS:
         raise typer.BadParameter(f"--out must end in {' or '.join(FORMATS)}, got {out.name}")
-    if out is not None and not out.parent.is_dir():
-        raise typer.BadParameter(f"--out: no such folder: {out.parent}")
+    if out is not None:
+        check_out(out)
     from gatewise.data.files import replacing
     from gatewise.estimators import load
 
-    forecasts = load(model).predict(data, future=future)
+    tell = say_nothing if quiet else say
+    forecasts = load(model).predict(data, future=future, say=tell)
     if out is None:
         sys.stdout.write(forecasts.write_csv())
         return
@@ -43,4 +45,4 @@ def predict(
             forecasts.write_csv(beside)
         else:
             forecasts.write_parquet(beside)
-    (say_nothing if quiet else say)(f"{len(forecasts):,} forecasts: {out}")
+    tell(f"{len(forecasts):,} forecasts: {out}")

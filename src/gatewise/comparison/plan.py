@@ -111,7 +111,7 @@ def cut_folds(lengths: Sequence[int], folds: int, horizon: int, lookback: int) -
     test = np.maximum(np.round(_TEST_SHARE * n).astype(np.int64), horizon)
     cut = []
     for fold in range(folds):
-        test_end = n - (folds - 1 - fold) * test
+        test_end = np.maximum(n - (folds - 1 - fold) * test, 0)
         validation_end = np.maximum(test_end - test, 0)
         cut.append(Fold(np.maximum(validation_end - test, 0), validation_end, test_end))
     if cut[0].train_end.max(initial=0) < lookback + horizon:

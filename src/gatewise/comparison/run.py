@@ -182,13 +182,12 @@ def compare(
     plan = Plan.from_json(run.record()["plan"])
     for line in plan_notes(plan, panel):
         say(line)
-    result = run.result()
-    if result is None:
+    if not run.result_path.exists():
         _run_trials(run, plan, parts, panel, jobs, on_trial)
-        result = _conclude(run, plan, parts, panel, table)
+        _conclude(run, plan, parts, panel, table)
     if not (run.path / "report.html").exists():
         write_report(run.path)
-    return Comparison(result, run.path)
+    return Comparison(run.result() or {}, run.path)
 
 
 def repeat(
@@ -234,9 +233,7 @@ def _run_trials(
             on_trial(done, len(trials), name)
 
 
-def _conclude(
-    run: RunFolder, plan: Plan, folds: list[Fold], panel: Panel, table: Table
-) -> dict[str, Any]:
+def _conclude(run: RunFolder, plan: Plan, folds: list[Fold], panel: Panel, table: Table) -> None:
     """Measure the times, make the tests, and write ``result.json``."""
     record = run.record()
     results = {trial.name: run.trial(trial.name) or {} for trial in plan.trials()}
@@ -261,7 +258,6 @@ def _conclude(
         "setup": describe_setup(record, plan, panel, folds, results),
     }
     write_atomic(run.result_path, json.dumps(result, indent=1))
-    return result
 
 
 def _default_folder(table: Table, arguments: dict[str, Any]) -> Path:

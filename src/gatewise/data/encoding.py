@@ -108,9 +108,7 @@ class Encoder:
         lengths = [len(y) for y in panel.target]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         target = np.concatenate(panel.target)
-        scalers = [
-            self._scaler(name, y) for name, y in zip(panel.series, panel.target, strict=True)
-        ]
+        scalers = self._scalers_of(panel)
         scaled = [s.scale(y) for s, y in zip(scalers, panel.target, strict=True)]
         weights = [s.weight(y) for s, y in zip(scalers, panel.target, strict=True)]
         columns = panel.columns
@@ -143,14 +141,19 @@ class Encoder:
             return len(self.texts[name].categories)
         return 1 + self.numbers[name].indicator
 
-    def _scaler(self, name: str, y: np.ndarray) -> TargetScaler:
-        if name not in self.scalers:
+    def _scalers_of(self, panel: Panel) -> list[TargetScaler]:
+        new = [name for name in panel.series if name not in self.scalers]
+        if new:
+            listed = ", ".join(map(repr, new[:3])) + (", …" if len(new) > 3 else "")
             warnings.warn(
-                f"series {name!r} was not in the training data: it is scaled by the history given",
-                stacklevel=4,
+                f"{len(new):,} series not in the training data, scaled by the history given: "
+                f"{listed}",
+                stacklevel=5,
             )
-            return TargetScaler.fit(y, log=self.log)
-        return self.scalers[name]
+        return [
+            self.scalers.get(name) or TargetScaler.fit(y, log=self.log)
+            for name, y in zip(panel.series, panel.target, strict=True)
+        ]
 
     def _column(self, name: str, values: list[np.ndarray], offsets: np.ndarray) -> np.ndarray:
         flat = np.concatenate(values)
@@ -174,7 +177,7 @@ class Encoder:
     def _one_hot(self, name: str, values: np.ndarray) -> np.ndarray:
         categories = np.asarray(self.texts[name].categories, dtype=object)
         if values.dtype.kind == "f":  # a table may hold only those categories that are digits
-            values = np.array([f"{value:g}" for value in values], dtype=object)
+            values = np.array([f"{value:.15g}" for value in values], dtype=object)
         return (values.astype(object)[:, None] == categories[None, :]).astype(np.float32)
 
     def to_json(self) -> dict[str, Any]:

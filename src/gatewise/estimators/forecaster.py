@@ -1,7 +1,8 @@
 """``Forecaster``: point forecasts of one or many series, on scikit-learn's contract."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,12 @@ from gatewise.data.times import Frequency
 from gatewise.data.windows import Ends, window_origins
 from gatewise.estimators.defaults import default_lookback, default_segment
 from gatewise.estimators.forecast_model import ForecastModel, ForecastSettings, build_network
-from gatewise.estimators.model_file import plain, read_model, write_model
+from gatewise.estimators.model_file import read_model, write_model
 from gatewise.training import TrainingOptions
 from gatewise.training.progress import training_bar
+
+
+_OWN_OPTIONS = {"input_size", "hidden_size", "num_layers", "dropout", "batch_first"}
 
 
 class Forecaster(BaseEstimator):
@@ -130,22 +134,37 @@ class Forecaster(BaseEstimator):
         panel = self._panel(data)
         return self._fit_panel(panel, [len(times) for times in panel.times])
 
-    def predict(self, data: Any, future: Any = None) -> Any:
+    def predict(
+        self, data: Any, future: Any = None, *, say: Callable[[str], None] | None = None
+    ) -> Any:
         """Forecast the ``horizon`` steps behind the end of each series in ``data``.
 
         Args:
             data: the history, with the columns that ``fit`` saw; at least ``lookback_`` steps.
             future: rows with the known-future columns of the steps to come, when ``future=`` named
                 any.
+            say: called with each line about what was found in the data and done to it; None is
+                silent.
 
         Returns:
             A frame of the caller's kind (Polars for a path) with ``series`` (the target's name
             where there is one series), ``time``, ``step`` and ``forecast``.
+
+        Raises:
+            DataError: too little history, a step of ``future`` is missing, or it is given to a
+                model that has no use for it.
         """
         check_is_fitted(self, "model_")
         panel = self._panel_like_fit(data)
+        for note in panel.notes if say else ():
+            say(note)
         self._require_history(panel)
         known = self.columns_.future
+        if future is not None and not known:
+            raise DataError(
+                "the model was trained without columns known in the future: leave out future= "
+                "(on the command line: --future), or name the columns when it is trained"
+            )
         if known and future is None:
             raise DataError(
                 f"the model was trained with columns known in the future ({', '.join(known)}): "
@@ -180,19 +199,21 @@ class Forecaster(BaseEstimator):
             ``truth`` and ``forecast``. The estimator itself stays as it was.
         """
         self._check_parameters()
+        for name, value in (("folds", folds), ("stride", 1 if stride is None else stride)):
+            _require_count(name, value)
         panel = self._panel(data)
         lengths = np.array([len(times) for times in panel.times])
         test = np.maximum(lengths // (3 * folds), self.horizon)
         parts: list[dict[str, np.ndarray]] = []
         for fold in range(folds):
-            stop = lengths - (folds - 1 - fold) * test
-            model = clone(self)._fit_panel(panel, stop - test).model_
+            stop = (lengths - (folds - 1 - fold) * test).clip(min=0)
+            start = (stop - test).clip(min=0)
+            model = clone(self)._fit_panel(panel, start).model_
             seen = until(panel, stop)
             offsets = np.concatenate([[0], np.cumsum(stop)])
             shape = {"lookback": model.settings.lookback, "horizon": self.horizon}
-            origins = window_origins(
-                offsets, stop - test, stop, **shape, stride=stride or self.horizon
-            )
+            stride = stride or self.horizon
+            origins = window_origins(offsets, start, stop, **shape, stride=stride)
             columns = forecast_columns(seen, origins, model.forecast(seen, origins))
             parts.append({"fold": np.full(len(columns["step"]), fold), **columns})
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -204,14 +225,29 @@ class Forecaster(BaseEstimator):
         panel = self._panel_like_fit(data)
         shorter = until(panel, [len(times) - self.horizon for times in panel.times])
         self._require_history(shorter)
-        truth = np.stack([y[-self.horizon :] for y in panel.target])
-        return -float(np.nanmean(np.abs(self.model_.forecast(panel) - truth)))
+        truth = np.stack([y[-self.horizon :] for y in panel.target])  # (S, h)
+        if np.isnan(truth).all():
+            raise DataError(
+                f"the target is missing in the last {self.horizon} steps, so there is nothing to "
+                "score the forecast by",
+                name=panel.name,
+                column=self.columns_.target,
+            )
+        ahead = {
+            name: [values[-self.horizon :] for values in panel.values[name]]
+            for name in self.columns_.future
+        }
+        forecast = self.model_.forecast(extended(shorter, self.horizon, ahead))
+        return -float(np.nanmean(np.abs(forecast - truth)))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model to one safetensors file."""
         check_is_fitted(self, "model_")
+        params = self.get_params()
+        if not isinstance(self.random_state, Integral):  # a generator's state is not kept
+            params["random_state"] = None
         header = {
-            "params": {k: plain(v) for k, v in self.get_params().items() if k != "random_state"},
+            "params": params,
             "train_end": self.train_end_,
             "notes": self.notes_,
             **self.model_.to_json(),
@@ -249,6 +285,7 @@ class Forecaster(BaseEstimator):
         last = {
             name: str(times[end - 1])
             for name, times, end in zip(panel.series, panel.times, ends, strict=True)
+            if end > 0
         }
         self._keep(model, last, panel.notes)
         return self
@@ -283,16 +320,17 @@ class Forecaster(BaseEstimator):
         )
 
     def _check_parameters(self) -> None:
-        for name in ("horizon", "steps", "batch_size", "hidden_size", "num_layers"):
-            if int(getattr(self, name)) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("lookback", "segment"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        counts = ["horizon", "steps", "batch_size", "hidden_size", "num_layers", "patience"]
+        counts += [name for name in ("lookback", "segment") if getattr(self, name) is not None]
+        for name in counts:
+            _require_count(name, getattr(self, name))
         if not 0 <= self.validation < 1:
             raise ValueError(f"validation must be at least 0 and below 1, got {self.validation}")
         if self.cell not in ("lstm", "gru", "rnn"):
             raise ValueError(f"cell must be 'lstm', 'gru' or 'rnn', got {self.cell!r}")
+        own = sorted(_OWN_OPTIONS & set(self.cell_options or {}))
+        if own:
+            raise ValueError(f"cell_options must leave {own[0]!r} to the estimator")
 
     def _panel(self, data: Any) -> Panel:
         return make_panel(
@@ -328,9 +366,17 @@ class Forecaster(BaseEstimator):
                 )
 
 
+def _require_count(name: str, value: Any) -> None:
+    if not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{name} must be a whole number, at least 1, got {value!r}")
+
+
 def load(path: str | os.PathLike[str]) -> Forecaster:
     """Load a model that ``save`` or ``gatewise fit`` wrote; no code from the file is run."""
     header, weights = read_model(path)
-    if header["task"] != "forecast":
-        raise DataError(f"{path}: a model for the task {header['task']!r}, unknown here")
-    return Forecaster._from_file(header, weights)
+    if header.get("task") != "forecast":
+        raise DataError(f"{path}: a model for the task {header.get('task')!r}, unknown here")
+    try:
+        return Forecaster._from_file(header, weights)
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: a damaged model file: {type(error).__name__}: {error}") from None

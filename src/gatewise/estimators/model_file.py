@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 import gatewise
 from gatewise.data.errors import DataError
-from gatewise.data.files import replacing
+from gatewise.data.files import write_atomic
 
 FORMAT = 1
 
@@ -24,10 +24,9 @@ def write_model(
     path: str | os.PathLike[str], task: str, header: dict[str, Any], weights: dict[str, Tensor]
 ) -> None:
     """Write a model file, whole or not at all."""
-    about = {"format": FORMAT, "version": gatewise.__version__, "task": task, **header}
+    about = {"format": FORMAT, "version": gatewise.__version__, "task": task, **plain(header)}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-    with replacing(path) as beside:
-        save_file(tensors, beside, metadata={"gatewise": json.dumps(about)})
+    write_atomic(path, save(tensors, metadata={"gatewise": json.dumps(about, allow_nan=False)}))
 
 
 def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -36,6 +35,8 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
     Raises:
         DataError: if it is not there, not a Gatewise model, or of a newer format.
     """
+    if os.path.isdir(path):
+        raise DataError(f"{path}: a directory, not a model file")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -61,10 +62,10 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
 
 
 def plain(value: Any) -> Any:
-    """Turn NumPy numbers and tuples into JSON values; used on an estimator's parameters."""
+    """Turn NumPy numbers, arrays and tuples into JSON values, however deep they are nested."""
     if isinstance(value, np.generic):
         return value.item()
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, np.ndarray)):
         return [plain(item) for item in value]
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}

@@ -69,9 +69,10 @@ def train(
         ``train_loss``, ``validation_error`` (None without one), ``learning_rate`` and ``seconds``.
 
     Raises:
-        TrainingError: if a loss or a validation error is NaN or infinite.
+        TrainingError: if a loss or a validation error is NaN or infinite, or there is no such
+            device.
     """
-    fabric = Fabric(accelerator=device, devices=1)
+    fabric = _fabric(device)
     optimizer = torch.optim.AdamW(
         module.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
     )
@@ -121,6 +122,15 @@ def train(
             break
     module.load_state_dict(best)
     return module.eval(), history
+
+
+def _fabric(device: str) -> Fabric:
+    try:
+        return Fabric(accelerator=device, devices=1)
+    except (ImportError, RuntimeError, ValueError) as error:  # unknown, or not in this machine
+        raise TrainingError(
+            f"device {device!r} cannot be used, try 'cpu' or 'auto': {error}"
+        ) from None
 
 
 def _warmup_cosine(steps: int) -> Callable[[int], float]:

@@ -1,0 +1,86 @@
+"""What lies behind the end of a part must not reach a model that was fitted before it."""
+
+import numpy as np
+import polars as pl
+import pytest
+from tables import hourly
+from test_plan import plan
+
+from gatewise.comparison.baselines import Prepared, fit_baseline
+from gatewise.comparison.plan import cut_folds
+from gatewise.comparison.run_folder import RunFolder
+from gatewise.comparison.trials import run_trial
+from gatewise.data.panel import make_panel
+from gatewise.data.tables import read_table
+
+FOLD = cut_folds([600], 4, 6, 24)[1]
+PLAN = plan(horizon=6, lookback=24, folds=4, steps=4)
+
+
+def panel_of(frame):
+    return make_panel(
+        read_table(frame), target="load", past=["temp", "sky"], future=["open"], frequency="1 hour"
+    )
+
+
+def spoilt_behind(frame, end):
+    """The same table with everything behind step ``end`` overwritten."""
+    behind = pl.int_range(pl.len()) >= end
+    return frame.with_columns(
+        pl.when(behind).then(pl.lit(value)).otherwise(pl.col(name)).alias(name)
+        for name, value in {"load": -9e5, "temp": 9e5, "sky": "snow", "open": -9e5}.items()
+    )
+
+
+def results(tmp_path, model, panel):
+    from gatewise.comparison.plan import Trial
+
+    trial = Trial(model, 1, 0)
+    run_trial(trial, PLAN, FOLD, panel, tmp_path)
+    folder = tmp_path / "trials" / trial.name
+    return (
+        RunFolder(tmp_path).trial(trial.name),
+        pl.read_parquet(folder / "forecasts.parquet"),
+        pl.read_parquet(folder / "history.parquet"),
+    )
+
+
+@pytest.mark.parametrize("model", ["lstm", "gru", "last", "seasonal", "linear"])
+def test_trial_is_blind_to_what_lies_behind_its_test_part(tmp_path, model):
+    frame = hourly(gaps=True)
+    spoilt = spoilt_behind(frame, FOLD.test_end[0])
+    honest, other = (
+        results(tmp_path / str(k), model, panel_of(f)) for k, f in enumerate((frame, spoilt))
+    )
+    assert honest[1].equals(other[1])
+    for part in ("test", "validation"):
+        assert honest[0][part] == other[0][part]
+
+
+@pytest.mark.parametrize("model", ["lstm", "linear", "seasonal"])
+def test_first_test_forecast_is_blind_to_the_test_part(tmp_path, model):
+    """The first origin stands at the end of the validation part: all it may see lies before."""
+    frame = hourly()
+    end = FOLD.validation_end[0]
+    known_open = frame["open"].to_numpy()
+    spoilt = spoilt_behind(frame, end).with_columns(open=known_open)  # known in the future
+    honest, other = (
+        results(tmp_path / str(k), model, panel_of(f)) for k, f in enumerate((frame, spoilt))
+    )
+    first = [f["forecast"].to_numpy()[: PLAN.horizon] for _, f, _ in (honest, other)]
+    np.testing.assert_array_equal(*first)
+    later = [f["forecast"].to_numpy()[PLAN.horizon :] for _, f, _ in (honest, other)]
+    assert not np.array_equal(*later)  # the check can fail: later origins do see it
+    if model == "lstm":
+        errors = [h.drop("seconds") for *_, h in (honest, other)]
+        assert errors[0].equals(errors[1])
+
+
+def test_linear_baseline_is_fitted_on_the_training_part_only():
+    frame = hourly()
+    ends = (FOLD.train_end, FOLD.validation_end)
+    panels = [panel_of(f) for f in (frame, spoilt_behind(frame, FOLD.validation_end[0]))]
+    weights = [
+        fit_baseline("linear", p, Prepared.of(p, *ends, 24, 6)).models[0].coef_ for p in panels
+    ]
+    np.testing.assert_array_equal(*weights)

@@ -1,0 +1,215 @@
+"""Whole comparisons with a tiny budget: results, resuming, and being killed."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import polars as pl
+import pytest
+from tables import hourly, several
+
+import gatewise
+from gatewise.comparison.run import repeat
+from gatewise.comparison.winner import winner
+from gatewise.data import DataError
+
+TINY = {
+    "target": "load",
+    "horizon": 6,
+    "lookback": 24,
+    "hidden_size": 4,
+    "folds": 4,
+    "seeds": 2,
+    "steps": 10,
+}
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "shop.csv"
+    hourly(500).write_csv(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(table, tmp_path_factory):
+    """One undisturbed run, in this process."""
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    return gatewise.compare(table, **TINY, jobs=1, out=out)
+
+
+def numbers(result):
+    """All of a result that does not hang on the clock."""
+    cells = [
+        {k: v for k, v in cell.items() if k not in ("train_seconds", "step_microseconds")}
+        for cell in result["cells"]
+    ]
+    verdict = {k: result["verdict"][k] for k in ("kind", "winner", "sentence")}
+    same = {k: result[k] for k in ("data", "horizon", "metric", "baselines", "tests", "by_horizon")}
+    return {**same, "cells": cells, "verdict": verdict}
+
+
+def test_result_has_what_the_table_shows(whole):
+    result = whole.result
+    assert [cell["name"] for cell in result["cells"]] == ["lstm", "gru"]
+    assert {b["name"] for b in result["baselines"]} == {"last", "seasonal", "linear"}
+    assert sum(b["best"] for b in result["baselines"]) == 1
+    assert {(t["a"], t["b"]) for t in result["tests"]} >= {("lstm", "gru")}
+    assert len(result["tests"]) == 3
+    for model in (*result["cells"], *result["baselines"]):
+        assert model["mae"]["low"] <= model["mae"]["mean"] <= model["mae"]["high"]
+        assert len(model["mae"]["folds"]) == 4
+        assert len(result["by_horizon"][model["name"]]) == 6
+    text = str(whole)
+    for words in ("LSTM", "GRU", "last value", "linear (ridge)", result["verdict"]["sentence"]):
+        assert words in text
+    assert json.loads(whole.folder.joinpath("result.json").read_text()) == result
+    assert whole.report.stat().st_size > 1e6
+
+
+def test_table_follows_from_the_forecasts_that_were_kept(whole):
+    for model, seeds in (("gru", 2), ("seasonal", 1)):
+        frames = [
+            pl.read_parquet(whole.folder / "trials" / f"{model}-f2-s{s}" / "forecasts.parquet")
+            for s in range(seeds)
+        ]
+        error = sum((f["forecast"] - f["truth"]).abs().mean() for f in frames) / seeds
+        kind = "cells" if model == "gru" else "baselines"
+        shown = next(m for m in whole.result[kind] if m["name"] == model)
+        assert shown["mae"]["folds"][2] == pytest.approx(error, rel=1e-12)
+        hours = (frames[0]["time"] - frames[0]["origin"]).dt.total_hours()
+        assert hours.to_list() == frames[0]["step"].to_list()
+
+
+def test_same_call_again_trains_nothing_and_another_is_refused(whole, table):
+    trained = []
+    again = gatewise.compare(
+        table, **TINY, jobs=1, out=whole.folder, on_trial=lambda *t: trained.append(t)
+    )
+    assert again.result == whole.result
+    assert trained == []
+    with pytest.raises(DataError, match="steps was 10, now 11"):
+        gatewise.compare(table, **{**TINY, "steps": 11}, jobs=1, out=whole.folder)
+    other = table.with_name("other.csv")
+    hourly(500, seed=1).write_csv(other)
+    with pytest.raises(DataError, match="other data"):
+        gatewise.compare(other, **TINY, jobs=1, out=whole.folder)
+
+
+def test_lost_trials_are_trained_again_to_the_same_numbers(whole, table, tmp_path):
+    folder = tmp_path / "copy"
+    subprocess.run(["cp", "-r", whole.folder, folder], check=True)
+    for lost in ("trials/gru-f0-s0/result.json", "trials/linear-f2-s0/result.json", "result.json"):
+        (folder / lost).unlink()
+    trained = []
+    again = gatewise.compare(
+        table, **TINY, jobs=1, out=folder, on_trial=lambda *t: trained.append(t)
+    )
+    assert [t[:2] for t in trained] == [(27, 28), (28, 28)]
+    assert numbers(again.result) == numbers(whole.result)
+
+
+def test_repeat_makes_the_same_run_in_another_folder(whole, tmp_path):
+    again = repeat(whole.folder, out=tmp_path / "again", jobs=1)
+    assert numbers(again.result) == numbers(whole.result)
+
+
+def test_frame_in_memory_gives_the_same_numbers_as_its_file(whole, tmp_path):
+    again = gatewise.compare(hourly(500).to_pandas(), **TINY, jobs=1, out=tmp_path / "frame")
+    assert again.result["cells"][0]["mae"] == whole.result["cells"][0]["mae"]
+    with pytest.raises(DataError, match="data frame in memory"):
+        repeat(again.folder, out=tmp_path / "other")
+
+
+def test_several_series_are_judged_by_mase(tmp_path):
+    said = []
+    comparison = gatewise.compare(
+        several((400, 300, 200)),
+        target="load",
+        horizon=6,
+        lookback=24,
+        cells=["gru", "rnn", "lstm"],
+        match="units",
+        hidden_size=3,
+        folds=4,
+        seeds=1,
+        steps=3,
+        search=2,
+        jobs=1,
+        out=tmp_path / "run",
+        say=said.append,
+    )
+    assert comparison.result["metric"] == "mase"
+    assert [cell["hidden"] for cell in comparison.result["cells"]] == [3, 3, 3]
+    assert len(comparison.result["tests"]) == 6
+    assert all(c["seed_spread"] is None for c in comparison.result["cells"])
+    text = "\n".join(said)
+    for words in ("3 series by column 'shop'", "end at different times", "2 learning rates"):
+        assert words in text
+
+
+def test_few_folds_give_no_test_and_say_so(table, tmp_path):
+    few = gatewise.compare(table, **{**TINY, "folds": 2, "seeds": 1}, jobs=1, out=tmp_path / "few")
+    assert few.result["verdict"]["kind"] == "untested"
+    assert "--folds" in few.verdict
+    assert few.result["cells"][0]["mae"]["low"] is None
+    assert "–" in str(few)
+
+
+def test_winner_is_the_cell_to_take_trained_on_everything(whole, table):
+    path, parameters = winner(whole.folder)
+    assert path == str(table)
+    assert parameters["cell"] == whole.result["verdict"]["take"]
+    assert parameters["validation"] == 0
+    model = gatewise.Forecaster(**parameters, random_state=0, progress=False).fit(path)
+    assert model.history_[-1]["step"] == TINY["steps"]
+    assert model.model_.parameters == next(
+        c["parameters"] for c in whole.result["cells"] if c["name"] == parameters["cell"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"task": "sing"}, "task must be one of forecast"),
+        ({"cells": ["lstm", "xlstm"]}, "cells must be different ones of"),
+        ({"cells": []}, "cells must be different ones of"),
+        ({"match": "luck"}, "match must be one of"),
+        ({"metric": "mape"}, "metric must be one of"),
+        ({"folds": 0}, "folds must be at least 1"),
+        ({"lookback": 500}, "too few rows"),
+    ],
+)
+def test_wrong_arguments_are_named_and_leave_no_folder(table, tmp_path, wrong, words):
+    with pytest.raises(ValueError, match=words):
+        gatewise.compare(table, **{**TINY, **wrong}, out=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_run_killed_five_times_goes_on_to_the_same_table(table, tmp_path):
+    """SIGKILL at growing progress, with two worker processes."""
+    longer = {**TINY, "steps": 150}
+    whole = gatewise.compare(table, **longer, jobs=2, out=tmp_path / "whole")
+    folder = tmp_path / "killed"
+    command = [sys.executable, "-m", "gatewise", "compare", str(table), "--jobs", "2"]
+    command += [f"--{name.removesuffix('_size')}={value}" for name, value in longer.items()]
+    command += ["--out", str(folder), "--quiet"]
+
+    def finished():
+        return len(list(folder.glob("trials/*/result.json")))
+
+    for more in range(5):
+        before, deadline = finished(), time.monotonic() + 60
+        run = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        while finished() < before + more and time.monotonic() < deadline:
+            assert run.poll() is None, "came to its end before it could be killed"
+            time.sleep(0.01)
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+    assert before < finished() < 28
+    assert not (folder / "result.json").exists()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    result = json.loads((folder / "result.json").read_text())
+    assert numbers(result) == numbers(whole.result)

@@ -1,0 +1,88 @@
+from typing import Any
+
+import pytest
+import torch
+
+from gatewise.estimators.network import ForecastNet, seasonal_forecast
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "two layers": {"num_layers": 2, "dropout": 0.5},
+    "bidirectional": {"cell_options": {"bidirectional": True}},
+    "segments": {"segment": 4},
+    "no columns": {"past_width": 0, "known_width": 0},
+}
+
+
+def net_of(cell: str = "gru", **options: Any) -> ForecastNet:
+    sizes = {"lookback": 10, "horizon": 4, "past_width": 2, "known_width": 3, "hidden_size": 5}
+    torch.manual_seed(0)
+    return ForecastNet(cell, **{**sizes, **options}).eval()
+
+
+def inputs(past: int = 2, known: int = 3, batch: int = 6) -> list[torch.Tensor]:
+    torch.manual_seed(1)
+    shapes = ((10,), (10, past), (10, known), (4, known))
+    return [torch.randn(batch, *shape) for shape in shapes]
+
+
+def stirred(net: ForecastNet) -> ForecastNet:
+    """Away from the initial weights, under which the correction is zero."""
+    torch.manual_seed(2)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return net
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("name", OPTIONS)
+def test_forecast_has_one_value_a_step_and_every_weight_a_gradient(cell: str, name: str) -> None:
+    net = stirred(net_of(cell, **OPTIONS[name])).train()
+    data = inputs(0, 0) if name == "no columns" else inputs()
+    forecast = net(*data)
+    assert forecast.shape == (6, 4)
+    forecast.square().sum().backward()
+    without = [n for n, p in net.named_parameters() if p.grad is None or not p.grad.any()]
+    assert without == []
+
+
+@pytest.mark.parametrize("option", [{"proj_size": 3}, {"output_activation": "identity"}])
+def test_cell_options_reach_the_layer(option: dict[str, Any]) -> None:
+    plain, other = stirred(net_of("lstm")), stirred(net_of("lstm", cell_options=option))
+    assert getattr(other.rnn, next(iter(option))) == next(iter(option.values()))
+    assert not torch.allclose(plain(*inputs()), other(*inputs()))
+
+
+@pytest.mark.parametrize("period", [1, 3, 7])
+def test_training_starts_from_the_naive_forecast(period: int) -> None:
+    net = net_of()
+    net.start_from(period)
+    z, *rest = inputs()
+    expected = seasonal_forecast(z, period, 4)
+    torch.testing.assert_close(net(z, *rest), expected, rtol=0, atol=4e-7)
+
+
+def test_seasonal_forecast_repeats_the_last_period() -> None:
+    window = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
+    assert seasonal_forecast(window, 3, 5).tolist() == [[2.0, 3.0, 4.0, 2.0, 3.0]]
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_forecast_depends_on_every_input(number: int) -> None:
+    net, data = stirred(net_of()), inputs()
+    before = net(*data)
+    data[number] = data[number] + 0.5 * torch.randn_like(data[number])
+    assert not torch.allclose(before, net(*data))
+
+
+def test_forecast_is_relative_to_the_level() -> None:
+    """A shift reaches the network only through tanh(z); far out, where that is flat, exactly."""
+    net, (z, *rest) = stirred(net_of()).double(), [x.double() for x in inputs()]
+    torch.testing.assert_close(net(z + 1030, *rest), net(z + 1000, *rest) + 30)
+
+
+def test_rows_of_a_batch_do_not_mix() -> None:
+    net, data = stirred(net_of()), inputs()
+    alone = torch.cat([net(*(x[row : row + 1] for x in data)) for row in range(6)])
+    torch.testing.assert_close(net(*data), alone, rtol=1e-5, atol=1e-5)
