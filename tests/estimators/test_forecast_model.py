@@ -13,6 +13,7 @@ from tables import hourly, several
 
 from gatewise.data import DataError, Panel, make_panel, read_table
 from gatewise.data.encoding import Encoder
+from gatewise.data.windows import window_origins
 from gatewise.estimators.forecast_model import (
     ForecastModel,
     ForecastSettings,
@@ -137,7 +138,8 @@ def test_missing_targets_do_not_count_in_the_loss(panel: Panel, model: ForecastM
     for value in (0.0, 1e3):
         windows = Windows.of(replace(encoded, z=encoded.z.copy()), 24, 6)
         windows.z[gap] = value
-        losses.append(float(weighted_loss(model.net, windows, origin)))
+        with torch.no_grad():
+            losses.append(float(weighted_loss(model.net, windows, origin)))
     assert losses[0] == losses[1] > 0
 
 
@@ -147,6 +149,21 @@ def test_same_ends_train_all_steps_without_validation(panel: Panel) -> None:
     model = ForecastModel.fit(panel, [380], [380], settings, seed=1, device="cpu")
     assert model.history[-1]["step"] == options.steps
     assert all(row["validation_error"] is None for row in model.history)
+
+
+def test_weights_of_the_best_validation_error_are_kept(panel: Panel) -> None:
+    """At a wild rate the first evaluation is the best one, and patience ends the training."""
+    wild = replace(TRAINING, learning_rate=1.0, patience=2, evaluations=20)
+    model = fitted(panel, replace(SETTINGS, training=wild))
+    errors = [row["validation_error"] for row in model.history]
+    encoded = model.encoder.encode(panel)
+    shape = {"lookback": 24, "horizon": 6}
+    origins = window_origins(encoded.offsets, [TRAIN_END], [VALIDATION_END], **shape)
+    with torch.no_grad():
+        windows = Windows.of(encoded, **shape)
+        kept = float(weighted_loss(model.net, windows, torch.from_numpy(origins)))
+    assert kept == pytest.approx(min(errors), rel=1e-6)
+    assert errors[-1] > 1.01 * min(errors)
 
 
 def test_json_is_plain_and_holds_all_but_the_weights(model: ForecastModel) -> None:

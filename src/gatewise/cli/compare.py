@@ -43,14 +43,21 @@ def compare(
         typer.Option(help="The error that decides. [default: mae; mase for several series]"),
     ] = None,
     margin: Annotated[float, typer.Option(min=0, help="Difference that counts as equal.")] = 0.01,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Trials side by side. [default: all cores]")] = None,
-    out: Annotated[Path | None, typer.Option(help="Run folder. [default: one under gatewise-runs]")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Trials side by side. [default: all cores]")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder. [default: one under gatewise-runs]")
+    ] = None,
     source: Annotated[
         Path | None, typer.Option("--from", help="Make the run in this folder again, in --out.")
     ] = None,
     device: options.Device = "cpu",
     seed: options.Seed = 0,
     quiet: options.Quiet = False,
+    markdown: Annotated[
+        Path | None, typer.Option("--md", help="Also write verdict and table as Markdown.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print result.json.")] = False,
 ) -> None:
     """Train LSTM and GRU on the same folds beside baselines, and say which one to take.
@@ -66,6 +73,9 @@ def compare(
             raise typer.BadParameter("--from RUN wants --out FOLDER for the new run")
     from gatewise.comparison.run import compare as run
     from gatewise.comparison.run import repeat
+
+    from gatewise.comparison.summary import as_markdown
+    from gatewise.data.files import write_atomic
 
     tell = say_nothing if quiet else say
     with _trial_bar(quiet) as on_trial:
@@ -101,6 +111,8 @@ def compare(
                 on_trial=on_trial,
                 **({} if steps is None else {"steps": steps}),
             )
+    if markdown is not None:
+        write_atomic(markdown, as_markdown(comparison.result))
     if as_json:
         typer.echo(json.dumps(comparison.result, indent=1))
     else:
@@ -166,7 +178,7 @@ def _draw(console: Any, result: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from gatewise.comparison.summary import headers, rows
+    from gatewise.comparison.summary import headers, remarks, rows
 
     table = Table()
     for index, header in enumerate(headers(result)):
@@ -174,5 +186,7 @@ def _draw(console: Any, result: dict[str, Any]) -> None:
     for row in rows(result):
         table.add_row(*map(Text, row))
     console.print(table)
+    for remark in remarks(result):
+        console.print(Text(remark, style="dim"))
     console.print(Text(result["verdict"]["sentence"], style="bold"))
     console.print(Text(result["verdict"]["practical"]))

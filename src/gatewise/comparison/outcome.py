@@ -14,7 +14,7 @@ from gatewise.comparison.verdict import Baseline, Cell, decide
 Results = Mapping[str, Mapping[str, Any]]
 
 
-def judge(plan: Plan, results: Results, times: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+def judge(plan: Plan, results: Results, times: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Summarise the trials, make the tests and give the verdict.
 
     Args:
@@ -56,7 +56,7 @@ def judge(plan: Plan, results: Results, times: Mapping[str, Mapping[str, float]]
 
 
 def _cell(
-    plan: Plan, results: Results, name: str, ratios: Sequence[float], times: Mapping[str, float]
+    plan: Plan, results: Results, name: str, ratios: Sequence[float], times: Mapping[str, Any]
 ) -> dict[str, Any]:
     last = _of(results, name, plan.folds - 1, 0)
     summary = _summaries(plan, results, name, ratios)

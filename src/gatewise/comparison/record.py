@@ -72,6 +72,7 @@ def describe_setup(
     panel: Panel,
     folds: list[Fold],
     results: Mapping[str, Mapping[str, Any]],
+    times: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Give ``result.json``'s ``setup``: how the numbers were made."""
     known = panel.columns.future
@@ -79,7 +80,7 @@ def describe_setup(
         **{key: getattr(plan, key) for key in ("folds", "seeds", "steps", "match", "search")},
         "threads": plan.threads,
         "timing_threads": torch.get_num_threads(),
-        "backend": "auto",
+        "backend": " and ".join(sorted({cell["backend"] for cell in times.values()})),
         "device": plan.device,
         **{key: record[key] for key in ("machine", "versions", "command", "created")},
         "notes": panel.notes,

@@ -255,7 +255,7 @@ def _conclude(run: RunFolder, plan: Plan, folds: list[Fold], panel: Panel, table
         "lookback": plan.lookback,
         "metric": plan.metric,
         **judge(plan, results, times),
-        "setup": describe_setup(record, plan, panel, folds, results),
+        "setup": describe_setup(record, plan, panel, folds, results, times),
     }
     write_atomic(run.result_path, json.dumps(result, indent=1))
 

@@ -1,4 +1,4 @@
-"""A result as rows of words: for the terminal, the notebook and wherever a table is shown."""
+"""A result as rows of words: for the terminal, the notebook and pull requests."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from typing import Any
 def headers(result: Mapping[str, Any]) -> tuple[str, ...]:
     """Name the columns of ``rows``; the interval is that of the metric which decides."""
     interval = f"{result['metric'].upper()} interval"
-    return ("model", "MAE", "RMSE", "MASE", interval, "units", "parameters", "train", "step")
+    return ("model", "MAE", "RMSE", "MASE", interval, "parameters", "size", "train", "step")
 
 
 def rows(result: Mapping[str, Any]) -> list[tuple[str, ...]]:
@@ -26,13 +26,44 @@ def rows(result: Mapping[str, Any]) -> list[tuple[str, ...]]:
     return [_row(model, metric) for model in (*cells, *baselines)]
 
 
+def remarks(result: Mapping[str, Any]) -> list[str]:
+    """Give the lines that belong under the table: luck between seeds, and how times were taken."""
+    cells, setup = result["cells"], result["setup"]
+    spreads = [
+        f"{cell['name'].upper()} {digits(cell['seed_spread'])}"
+        for cell in cells
+        if cell["seed_spread"] is not None
+    ]
+    times = (
+        f"times: {setup['steps']} optimiser steps, one step of the layer; one process, "
+        f"{setup['timing_threads']} threads, backend {setup['backend']}"
+    )
+    luck = f"{result['metric'].upper()} spread between seeds: {', '.join(spreads)}"
+    return [luck, times] if spreads else [times]
+
+
 def as_text(result: Mapping[str, Any]) -> str:
     """Lay out the table in plain text, with the verdict below."""
     table = [headers(result), *rows(result)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = [_line(row, widths) for row in table]
-    words = (result["verdict"]["sentence"], result["verdict"]["practical"])
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], "", *words])
+    first, *rest = (_line(row, widths) for row in table)
+    verdict = result["verdict"]
+    words = ["", *remarks(result), "", verdict["sentence"], verdict["practical"]]
+    return "\n".join([first, "-" * len(first), *rest, *words])
+
+
+def as_markdown(result: Mapping[str, Any]) -> str:
+    """Lay out verdict and table as Markdown, for a pull request."""
+    data, verdict = result["data"], result["verdict"]
+    table = [headers(result), ("---", *["---:"] * 8), *rows(result)]
+    lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in table]
+    title = (
+        f"**{verdict['sentence']}** {verdict['practical']}",
+        "",
+        f"`{data['target']}` of {data['name']}, {result['horizon']} steps ahead:",
+        "",
+    )
+    return "\n".join([*title, *lines, "", *(f"{line}  " for line in remarks(result)), ""])
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
@@ -45,18 +76,20 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
 
 def _row(model: Mapping[str, Any], metric: str) -> tuple[str, ...]:
     interval = model[metric]
+    errors = [number(model[name]) for name in ("mae", "rmse", "mase")]
     known = interval["low"] is not None
-    name = model["label"] if "label" in model else model["name"].upper()
+    between = f"{digits(interval['low'])} … {digits(interval['high'])}" if known else "–"
+    if "label" in model:
+        star = " *" if model["best"] else ""
+        return (model["label"] + star, *errors, between, *["–"] * 4)
     return (
-        name + (" *" if model.get("best") else ""),
-        number(model["mae"]),
-        number(model["rmse"]),
-        number(model["mase"]),
-        f"{digits(interval['low'])} … {digits(interval['high'])}" if known else "–",
-        str(model.get("hidden", "–")),
-        f"{model['parameters']:,}" if "parameters" in model else "–",
-        f"{model['train_seconds']:.1f} s" if model.get("train_seconds") else "–",
-        f"{model['step_microseconds']:.0f} µs" if "step_microseconds" in model else "–",
+        f"{model['name'].upper()} ({model['hidden']} units)",
+        *errors,
+        between,
+        f"{model['parameters']:,}",
+        f"{model['size_bytes'] / 1000:,.0f} kB",
+        f"{model['train_seconds']:.1f} s",
+        f"{model['step_microseconds']:.0f} µs",
     )
 
 

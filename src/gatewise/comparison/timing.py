@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from statistics import median
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from gatewise.estimators.forecast_model import (
     build_network,
     weighted_loss,
 )
+from gatewise.nn import explain_backend
 
 _ROUNDS = 5
 _TRAINING_STEPS = 4  # a round
@@ -68,7 +70,7 @@ def step_seconds(panel: Panel, encoder: Encoder, settings: ForecastSettings) -> 
 
 def measure_times(
     panel: Panel, encoder: Encoder, settings: Mapping[str, ForecastSettings]
-) -> dict[str, dict[str, float]]:
+) -> dict[str, dict[str, Any]]:
     """Measure each cell, all cells in turn in each round.
 
     Args:
@@ -77,7 +79,8 @@ def measure_times(
 
     Returns:
         For each cell, medians over the rounds: ``train_seconds``, for the whole budget of
-        optimiser steps, and ``step_microseconds``, of one step of the recurrent layer.
+        optimiser steps, and ``step_microseconds``, of one step of the recurrent layer; and the
+        ``backend`` that ran.
     """
     timed = {cell: _Timed(panel, encoder, of_cell) for cell, of_cell in settings.items()}
     seconds: dict[str, list[tuple[float, float]]] = {cell: [] for cell in timed}
@@ -91,6 +94,7 @@ def measure_times(
         name: {
             "train_seconds": median(train for train, _ in rows) * settings[name].training.steps,
             "step_microseconds": 1e6 * median(step for _, step in rows),
+            "backend": explain_backend(timed[name].net.rnn, timed[name].x).backend,
         }
         for name, rows in seconds.items()
     }

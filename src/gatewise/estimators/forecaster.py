@@ -324,8 +324,13 @@ class Forecaster(BaseEstimator):
         counts += [name for name in ("lookback", "segment") if getattr(self, name) is not None]
         for name in counts:
             _require_count(name, getattr(self, name))
-        if not 0 <= self.validation < 1:
-            raise ValueError(f"validation must be at least 0 and below 1, got {self.validation}")
+        for name in ("validation", "dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} must be at least 0 and below 1, got {getattr(self, name)}"
+                )
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate must be positive, got {self.learning_rate}")
         if self.cell not in ("lstm", "gru", "rnn"):
             raise ValueError(f"cell must be 'lstm', 'gru' or 'rnn', got {self.cell!r}")
         own = sorted(_OWN_OPTIONS & set(self.cell_options or {}))

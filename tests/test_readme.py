@@ -1,0 +1,86 @@
+"""The README is run: its Python as doctests and as scripts, its commands with a small budget."""
+
+import doctest
+import re
+import shlex
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+README = Path(__file__).parents[1] / "README.md"
+TEXT = README.read_text()
+SMALL = ["--steps", "3", "--folds", "4", "--seeds", "1", "--hidden", "4", "--quiet"]
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", TEXT, flags=re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def bikes(tmp_path_factory):
+    """A folder with the files that the README's commands name."""
+    folder = tmp_path_factory.mktemp("bikes")
+    table = pl.read_parquet(str(files("gatewise.data") / "bundled" / "bike_sharing.parquet"))
+    table.head(1200).write_csv(folder / "bikes.csv")
+    ahead = table.slice(1200, 24).select("date_time", "holiday", "workingday")
+    ahead.write_csv(folder / "tomorrow.csv")
+    return folder
+
+
+def test_readme_doctests_pass():
+    results = doctest.testfile(str(README), module_relative=False)
+    assert results.attempted >= 12
+    assert results.failed == 0
+
+
+def test_readme_commands_run(bikes):
+    commands = [
+        line[2:]
+        for block in blocks("console")
+        for line in block.splitlines()
+        if line.startswith("$ gatewise")
+    ]
+    assert [c.split()[1] for c in commands] == ["compare", "compare", "fit", "predict"]
+    for command in commands[1:]:
+        verb, *words = shlex.split(command)[1:]
+        small = SMALL if verb == "compare" else []
+        run = subprocess.run(
+            [sys.executable, "-m", "gatewise", verb, *words, *small],
+            cwd=bikes,
+            capture_output=True,
+            text=True,
+        )
+        assert run.returncode == 0, run.stderr
+    forecast = pl.read_csv(bikes / "forecast.csv", try_parse_dates=True)
+    assert forecast.columns == ["series", "time", "step", "forecast"]
+    assert len(forecast) == 24
+
+
+def test_readme_scripts_run(bikes, monkeypatch):
+    import gatewise
+
+    monkeypatch.chdir(bikes)
+    (script,) = [block for block in blocks("python") if ">>>" not in block]
+    small = script.replace(
+        'horizon=24, future=["holiday", "workingday"])\nprint',
+        'horizon=24, future=["holiday", "workingday"], steps=3, folds=4, seeds=1, jobs=1)\nprint',
+    ).replace('"workingday"]).fit', '"workingday"], steps=3).fit')
+    assert small.count("steps=3") == 2
+    names = {"gatewise": gatewise}
+    exec(compile(small, str(README), "exec"), names)
+    assert names["forecast"].columns == ["series", "time", "step", "forecast"]
+
+
+def test_readme_make_verbs_are_in_the_makefile():
+    makefile = README.with_name("Makefile").read_text()
+    for verb in re.findall(r"^\$ make (\w+)", TEXT, flags=re.MULTILINE):
+        assert f"\n{verb}:" in makefile
+
+
+def test_readme_links_lead_somewhere():
+    for link in re.findall(r"\]\(([^)#]+)\)", TEXT):
+        assert link.startswith("http") or (README.parent / link).exists(), link
