@@ -5,7 +5,12 @@ import pytest
 from gatewise.comparison.run_folder import RunFolder
 from gatewise.data import DataError
 
-RECORD = {"arguments": {"horizon": 24, "cells": ["lstm"]}, "data": {"name": "a", "sha256": "1"}}
+VERSIONS = {"torch": "2.13.0"}
+RECORD = {
+    "arguments": {"horizon": 24, "cells": ["lstm"]},
+    "data": {"name": "a", "sha256": "1"},
+    "versions": VERSIONS,
+}
 
 
 @pytest.fixture
@@ -20,17 +25,25 @@ def test_record_comes_back(run):
     assert run.record() == {"format": 1, **RECORD}
     assert run.result() is None
     assert run.trial("lstm-f0-s0") is None
-    run.require_same({"horizon": 24, "cells": ("lstm",)}, "1")
+    run.require_same({"horizon": 24, "cells": ("lstm",)}, "1", VERSIONS)
 
 
 def test_other_arguments_are_named(run):
     with pytest.raises(DataError, match=r"other arguments \(horizon was 24, now 12\).*--out"):
-        run.require_same({"horizon": 12, "cells": ["lstm"]}, "1")
+        run.require_same({"horizon": 12, "cells": ["lstm"]}, "1", VERSIONS)
 
 
 def test_other_data_is_refused(run):
     with pytest.raises(DataError, match="run on other data"):
-        run.require_same(RECORD["arguments"], "2")
+        run.require_same(RECORD["arguments"], "2", VERSIONS)
+
+
+def test_half_a_run_of_other_versions_is_refused_and_a_whole_one_is_shown(run):
+    other = {"torch": "2.14.1"}
+    with pytest.raises(DataError, match=r"other versions \(torch 2.13.0, now 2.14.1\)"):
+        run.require_same(RECORD["arguments"], "1", other)
+    run.result_path.write_text("{}")
+    run.require_same(RECORD["arguments"], "1", other)
 
 
 def test_folder_with_something_else_is_left_alone(tmp_path):

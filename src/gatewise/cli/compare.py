@@ -73,7 +73,6 @@ def compare(
             raise typer.BadParameter("--from RUN wants --out FOLDER for the new run")
     from gatewise.comparison.run import compare as run
     from gatewise.comparison.run import repeat
-
     from gatewise.comparison.summary import as_markdown
     from gatewise.data.files import write_atomic
 

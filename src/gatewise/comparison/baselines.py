@@ -81,8 +81,9 @@ class Naive:
 class Linear:
     """Ridge regression of each step of the horizon, on what the cells see.
 
-    Its inputs are the window relative to its last value (as in Zeng et al. 2023, NLinear), the past
-    columns' last values and what is known of the step itself. The penalty is chosen on the validation part.
+    Its inputs are the window relative to its last value (as in Zeng et al. 2023, NLinear), the
+    past columns' last values and what is known of the step itself. The penalty is chosen on the
+    validation part.
     """
 
     label = "linear (ridge)"

@@ -14,7 +14,7 @@ import joblib
 from gatewise.comparison.outcome import judge
 from gatewise.comparison.plan import Fold, Plan, cut_folds
 from gatewise.comparison.planning import check_arguments, make_plan, plan_notes
-from gatewise.comparison.record import describe_setup, make_record, usable_cores
+from gatewise.comparison.record import describe_setup, make_record, usable_cores, versions
 from gatewise.comparison.run_folder import RunFolder
 from gatewise.comparison.summary import as_text
 from gatewise.comparison.timing import measure_times
@@ -174,7 +174,7 @@ def compare(
     lengths = [len(times) for times in panel.times]
     parts = cut_folds(lengths, folds, arguments["horizon"], arguments["lookback"])
     if run.started:
-        run.require_same(arguments, table.sha256)
+        run.require_same(arguments, table.sha256, versions())
     else:
         threads = max(1, usable_cores() // jobs)
         plan = make_plan(arguments, panel, parts, threads)

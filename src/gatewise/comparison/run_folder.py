@@ -74,8 +74,10 @@ class RunFolder:
         path = self.path / "trials" / name / "result.json"
         return json.loads(path.read_text()) if path.exists() else None
 
-    def require_same(self, arguments: dict[str, Any], sha256: str) -> None:
-        """Refuse to go on with a run of other arguments or other data.
+    def require_same(
+        self, arguments: dict[str, Any], sha256: str, versions: dict[str, str]
+    ) -> None:
+        """Refuse to go on with a run of other arguments or data, or half of other versions.
 
         Raises:
             DataError: names what differs.
@@ -92,4 +94,14 @@ class RunFolder:
             told = ", ".join(f"{n} was {before.get(n)!r}, now {now.get(n)!r}" for n in other)
             raise DataError(
                 f"{self.path}: holds a run with other arguments ({told}): choose another --out"
+            )
+        if there["versions"] != versions and not self.result_path.exists():
+            told = ", ".join(
+                f"{name} {there['versions'].get(name)}, now {version}"
+                for name, version in versions.items()
+                if there["versions"].get(name) != version
+            )
+            raise DataError(
+                f"{self.path}: was begun with other versions ({told}), whose numbers do not mix: "
+                "choose another --out"
             )

@@ -27,7 +27,6 @@ from gatewise.estimators.model_file import read_model, write_model
 from gatewise.training import TrainingOptions
 from gatewise.training.progress import training_bar
 
-
 _OWN_OPTIONS = {"input_size", "hidden_size", "num_layers", "dropout", "batch_first"}
 
 
@@ -301,12 +300,12 @@ class Forecaster(BaseEstimator):
 
     def _settings(self, lookback: int) -> ForecastSettings:
         return ForecastSettings(
-            horizon=self.horizon,
-            lookback=lookback,
-            segment=self.segment or default_segment(lookback),
+            horizon=int(self.horizon),  # NumPy's integers are welcome, the layers want Python's
+            lookback=int(lookback),
+            segment=int(self.segment or default_segment(lookback)),
             cell=self.cell,
-            hidden_size=self.hidden_size,
-            num_layers=self.num_layers,
+            hidden_size=int(self.hidden_size),
+            num_layers=int(self.num_layers),
             dropout=self.dropout,
             cell_options=dict(self.cell_options or {}),
             log=self.log,

@@ -1,5 +1,6 @@
 """The forecasting network: a recurrent encoder of the past, all steps of the horizon at once."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -7,8 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gatewise.nn import GRU, LSTM, RNN
+from gatewise.nn.base import RecurrentLayer
 
-CELLS: dict[str, type[nn.Module]] = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
+CELLS: dict[str, Callable[..., RecurrentLayer]] = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
 
 _CONTEXT = 16  # width of what the encoder tells each step of the horizon
 _DECODER = 32  # width of the layer that joins it with what is known of that step
