@@ -1,28 +1,15 @@
 """The command line in this process: what it prints, and the exit code."""
 
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from command import FIT, Done, Gatewise
 from tables import hourly
 
 from gatewise.cli import main
-
-
-@dataclass
-class Done:
-    """A finished command."""
-
-    code: int
-    out: str
-    err: str
-
-
-Gatewise = Callable[..., Done]
-FIT = ("--target", "load", "--horizon", 6, "--lookback", 24, "--hidden", 4, "--steps", 5)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,6 +1,7 @@
 """Bad input ends in one clear message and exit code 2, and leaves nothing half-written.
 
-The files under ``golden/`` are transcripts: a command, and what it prints on stderr.
+The files under ``golden/`` are transcripts: a command, and the last line it prints on stderr; where
+it ends in "…", how another package goes on is left open. In ``usage.txt`` stand our own words.
 """
 
 import gzip
@@ -8,11 +9,13 @@ import os
 import shlex
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import polars as pl
 import pytest
 import torch
+from command import Gatewise
 from safetensors.torch import save_file
 from tables import hourly, several
 
@@ -63,23 +66,24 @@ def listing(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("command", BAD)
-def test_bad_input_gives_one_clear_message(command, bad, gatewise) -> None:
+def test_bad_input_gives_one_clear_message(command: str, bad: Path, gatewise: Gatewise) -> None:
     before = listing(bad)
     done = gatewise(*shlex.split(command)[1:])
     *_, message = done.err.splitlines()
-    assert message == BAD[command]
+    expected = BAD[command]
     assert message.startswith("gatewise: ")
+    assert message.startswith(expected[:-1]) if expected.endswith("…") else message == expected
     assert (done.code, done.out) == (2, "")
     assert "Traceback" not in done.err
     assert listing(bad) == before
 
 
 @pytest.mark.parametrize("command", USAGE)
-def test_wrong_usage_gives_one_clear_message(command, bad, gatewise) -> None:
+def test_wrong_usage_gives_one_clear_message(command: str, bad: Path, gatewise: Gatewise) -> None:
     before = listing(bad)
     done = gatewise(*shlex.split(command)[1:])
     *_, message = done.err.splitlines()
-    assert message == USAGE[command]
+    assert USAGE[command] in message
     assert (done.code, done.out) == (2, "")
     assert listing(bad) == before
 
@@ -92,7 +96,7 @@ def test_bad_input_is_told_by_the_installed_script(bad: Path) -> None:
     assert done.stderr.strip() == BAD["gatewise predict foreign.safetensors load.csv"]
 
 
-def test_unknown_device_is_refused(gatewise) -> None:
+def test_unknown_device_is_refused(gatewise: Gatewise) -> None:
     done = gatewise(
         *("fit", "load.csv", "--target", "load", "--horizon", 6),
         *("--device", "abacus", "--out", "new.safetensors", "--quiet"),
@@ -119,7 +123,7 @@ WORDS = {
 
 
 @pytest.mark.parametrize("verb", WORDS)
-def test_help_has_an_example_and_every_word(verb: str, gatewise) -> None:
+def test_help_has_an_example_and_every_word(verb: str, gatewise: Gatewise) -> None:
     done = gatewise(verb, "--help")
     assert (done.code, done.err) == (0, "")
     assert f"Example: gatewise {verb} " in done.out
@@ -127,19 +131,17 @@ def test_help_has_an_example_and_every_word(verb: str, gatewise) -> None:
     assert [word for word in WORDS[verb] if word not in shown] == []
 
 
-def test_help_tells_the_defaults_that_depend_on_the_data(gatewise) -> None:
+def test_help_tells_the_defaults_that_depend_on_the_data(gatewise: Gatewise) -> None:
     shown = " ".join(gatewise("compare", "--help").out.split())
     for default in ("a season", "by the frequency", "found", "all usable", "all cores"):
         assert f"[default: {default}]" in shown
     assert f"Optimiser steps at most. [default: {TrainingOptions.steps}]" in shown
 
 
-def test_no_verb_shows_the_verbs(gatewise) -> None:
+def test_no_verb_shows_the_verbs(gatewise: Gatewise) -> None:
     done = gatewise()
     assert all(f"  {verb} " in done.out + done.err for verb in WORDS)
 
 
-def test_version_is_printed(gatewise) -> None:
-    from importlib.metadata import version
-
+def test_version_is_printed(gatewise: Gatewise) -> None:
     assert gatewise("--version").out.strip() == version("gatewise")

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -188,6 +189,20 @@ def test_wrong_arguments_are_named_and_leave_no_folder(table, tmp_path, wrong, w
     assert not (tmp_path / "none").exists()
 
 
+def children(pid):
+    """The worker processes that joblib started, where the system tells."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children")
+    pids = listed.read_text().split() if listed.exists() else []
+    return [p for p in pids if "LokyProcess" in Path(f"/proc/{p}/cmdline").read_text()]
+
+
+def ends(pid, seconds=20):
+    deadline = time.monotonic() + seconds
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not Path(f"/proc/{pid}").exists()
+
+
 def test_run_killed_five_times_goes_on_to_the_same_table(table, tmp_path):
     """SIGKILL at growing progress, with two worker processes."""
     longer = {**TINY, "steps": 150}
@@ -206,8 +221,10 @@ def test_run_killed_five_times_goes_on_to_the_same_table(table, tmp_path):
         while finished() < before + more and time.monotonic() < deadline:
             assert run.poll() is None, "came to its end before it could be killed"
             time.sleep(0.01)
+        workers = children(run.pid)
         run.send_signal(signal.SIGKILL)
         run.wait()
+        assert all(ends(worker) for worker in workers), "a worker outlived its run"
     assert before < finished() < 28
     assert not (folder / "result.json").exists()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

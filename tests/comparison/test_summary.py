@@ -24,7 +24,7 @@ RESULT = {
         | {"rmse": error(12_345.6), "mase": None},
     ],
     "verdict": {"sentence": "LSTM or GRU is not decided.", "practical": "Take the LSTM."},
-    "setup": {"steps": 500, "timing_threads": 2, "backend": "torch"},
+    "setup": {"steps": 500, "threads": 2, "backend": "torch"},
 }
 
 

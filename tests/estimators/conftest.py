@@ -31,6 +31,6 @@ def fitted(table: pl.DataFrame) -> Forecaster:
 
 
 @pytest.fixture(scope="session")
-def ahead(table: pl.DataFrame) -> pl.DataFrame:
+def ahead() -> pl.DataFrame:
     """The known-future column of the hours behind ``table``."""
     return hourly(336 + HORIZON).select("time", "open").tail(HORIZON)

@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from small import quick
 from safetensors import safe_open
 from safetensors.torch import save_file
+from small import quick
 from tables import several
 
 from gatewise import DataError, Forecaster, load
@@ -177,11 +177,11 @@ def folder(path: Path) -> None:
 
 DAMAGES: dict[Callable[[Path], Any], str] = {
     foreign: "safetensors file, but not one of Gatewise's",
-    truncated: "not a model file that can be read",
-    headless: "not a model file that can be read",
-    text: "not a model file that can be read",
-    empty: "not a model file that can be read",
-    pickled: "not a model file that can be read",
+    truncated: "not a model file, or a damaged one",
+    headless: "not a model file, or a damaged one",
+    text: "not a model file, or a damaged one",
+    empty: "not a model file, or a damaged one",
+    pickled: "not a model file, or a damaged one",
     folder: "a directory, not a model file",
     Path.unlink: "no such model file",
     lambda path: changed(path, lambda h: h.pop("settings")): "damaged model file: KeyError",

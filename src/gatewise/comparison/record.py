@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from gatewise.comparison.plan import Fold, Plan, Trial
 from gatewise.data.panel import Panel
@@ -79,7 +78,6 @@ def describe_setup(
     return {
         **{key: getattr(plan, key) for key in ("folds", "seeds", "steps", "match", "search")},
         "threads": plan.threads,
-        "timing_threads": torch.get_num_threads(),
         "backend": " and ".join(sorted({cell["backend"] for cell in times.values()})),
         "device": plan.device,
         **{key: record[key] for key in ("machine", "versions", "command", "created")},

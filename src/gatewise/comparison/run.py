@@ -239,7 +239,8 @@ def _conclude(run: RunFolder, plan: Plan, folds: list[Fold], panel: Panel, table
     results = {trial.name: run.trial(trial.name) or {} for trial in plan.trials()}
     last = until(panel, folds[-1].validation_end)
     encoder = Encoder.fit(last, folds[-1].train_end)
-    times = measure_times(last, encoder, {cell: cell_settings(plan, cell) for cell in plan.cells})
+    settings = {cell: cell_settings(plan, cell) for cell in plan.cells}
+    times = measure_times(last, encoder, settings, plan.threads)
     result = {
         "format": 1,
         "data": {

@@ -36,7 +36,7 @@ def remarks(result: Mapping[str, Any]) -> list[str]:
     ]
     times = (
         f"times: {setup['steps']} optimiser steps, one step of the layer; one process, "
-        f"{setup['timing_threads']} threads, backend {setup['backend']}"
+        f"{setup['threads']} threads, backend {setup['backend']}"
     )
     luck = f"{result['metric'].upper()} spread between seeds: {', '.join(spreads)}"
     return [luck, times] if spreads else [times]

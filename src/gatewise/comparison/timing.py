@@ -69,19 +69,31 @@ def step_seconds(panel: Panel, encoder: Encoder, settings: ForecastSettings) -> 
 
 
 def measure_times(
-    panel: Panel, encoder: Encoder, settings: Mapping[str, ForecastSettings]
+    panel: Panel, encoder: Encoder, settings: Mapping[str, ForecastSettings], threads: int
 ) -> dict[str, dict[str, Any]]:
     """Measure each cell, all cells in turn in each round.
 
     Args:
         panel, encoder: the data of one fold.
         settings: of each cell.
+        threads: that torch may use meanwhile.
 
     Returns:
         For each cell, medians over the rounds: ``train_seconds``, for the whole budget of
         optimiser steps, and ``step_microseconds``, of one step of the recurrent layer; and the
         ``backend`` that ran.
     """
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        return _alternate(panel, encoder, settings)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _alternate(
+    panel: Panel, encoder: Encoder, settings: Mapping[str, ForecastSettings]
+) -> dict[str, dict[str, Any]]:
     timed = {cell: _Timed(panel, encoder, of_cell) for cell, of_cell in settings.items()}
     seconds: dict[str, list[tuple[float, float]]] = {cell: [] for cell in timed}
     for cell in timed.values():

@@ -2,8 +2,11 @@
 
 import json
 import os
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +38,18 @@ def run_trial(
     Args:
         trial, plan, fold, panel: what to do, and on what.
         run: the run folder.
-        parent: process without which the trial ends itself, so that a killed run leaves no
-            worker behind.
+        parent: the process whose worker this one is, None for its own: a worker ends itself when
+            that is gone, so that a killed run leaves none behind.
 
     Returns:
         The trial's name.
     """
+    if parent is not None:
+        _end_with(parent)
     torch.set_num_threads(plan.threads)
     known = until(panel, fold.test_end)
     if trial.model in CELLS:
-        forecast, about = _train_cell(trial, plan, fold, known, _exit_without(parent))
+        forecast, about = _train_cell(trial, plan, fold, known)
     else:
         forecast, about = _fit_baseline(trial, plan, fold, known)
 
@@ -96,7 +101,7 @@ def cell_settings(plan: Plan, cell: str, **training: Any) -> ForecastSettings:
 
 
 def _train_cell(
-    trial: Trial, plan: Plan, fold: Fold, known: Panel, on_step: Callable[[int, int, float], None]
+    trial: Trial, plan: Plan, fold: Fold, known: Panel
 ) -> tuple[Forecast, dict[str, Any]]:
     seed = int(np.random.SeedSequence([plan.seed, trial.fold, trial.seed]).generate_state(1)[0])
     models = [
@@ -107,7 +112,6 @@ def _train_cell(
             cell_settings(plan, trial.model, learning_rate=rate),
             seed=seed,
             device=plan.device,
-            on_step=on_step,
         )
         for rate in learning_rates(plan.search)
     ]
@@ -141,12 +145,16 @@ def learning_rates(search: int) -> list[float]:
     return [default * 2.0 ** (k - search // 2) for k in range(search)] or [default]
 
 
-def _exit_without(parent: int | None) -> Callable[[int, int, float], None]:
-    def on_step(_step: int, _steps: int, _error: float) -> None:
-        if parent is not None and os.getppid() != parent:
-            os._exit(1)
+@cache
+def _end_with(parent: int) -> None:
+    """End this worker process soon after ``parent`` does; joblib lets it wait for minutes."""
 
-    return on_step
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _frame(columns: dict[str, np.ndarray]) -> pl.DataFrame:

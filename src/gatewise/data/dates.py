@@ -93,9 +93,13 @@ def check_names(table: Table, names: Sequence[str]) -> None:
         if name not in columns:
             folded = {column.casefold(): column for column in columns}
             close = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)
-            hint = f"did you mean {' or '.join(repr(folded[c]) for c in close)}? " if close else ""
+            hint = (
+                f"did you mean {' or '.join(repr(folded[c]) for c in close)}? The"
+                if close
+                else "the"
+            )
             listed = ", ".join(columns[:20]) + (", …" if len(columns) > 20 else "")
-            raise table.error(f"no such column; {hint}The columns are: {listed}", column=name)
+            raise table.error(f"no such column; {hint} columns are: {listed}", column=name)
 
 
 def _find(table: Table) -> tuple[str, ...]:

@@ -155,8 +155,9 @@ class Forecaster(BaseEstimator):
         """
         check_is_fitted(self, "model_")
         panel = self._panel_like_fit(data)
-        for note in panel.notes if say else ():
-            say(note)
+        if say is not None:
+            for note in panel.notes:
+                say(note)
         self._require_history(panel)
         known = self.columns_.future
         if future is not None and not known:
@@ -364,9 +365,10 @@ class Forecaster(BaseEstimator):
     def _require_history(self, panel: Panel) -> None:
         for name, times in zip(panel.series, panel.times, strict=True):
             if len(times) < self.lookback_:
+                which = f"series {name!r} has " if panel.columns.series else ""
                 raise DataError(
-                    f"{panel.name}: series {name!r} has {len(times)} steps of history; this model "
-                    f"reads {self.lookback_}: give more rows"
+                    f"{panel.name}: {which}{len(times)} steps of history; this model reads "
+                    f"{self.lookback_}: give more rows"
                 )
 
 

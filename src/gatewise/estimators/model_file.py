@@ -18,6 +18,7 @@ from gatewise.data.errors import DataError
 from gatewise.data.files import write_atomic
 
 FORMAT = 1
+_WRITERS = "models are written by 'gatewise fit --out' or 'Forecaster.save'"
 
 
 def write_model(
@@ -44,14 +45,16 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
     except FileNotFoundError:
         raise DataError(f"{path}: no such model file") from None
     except (SafetensorError, OSError) as error:
-        raise DataError(f"{path}: not a model file that can be read: {error}") from None
+        raise DataError(
+            f"{path}: not a model file, or a damaged one ({error}); {_WRITERS}"
+        ) from None
     try:
         header = json.loads(metadata["gatewise"])
         written = int(header["format"])
     except (KeyError, TypeError, ValueError):
         raise DataError(
             f"{path}: a safetensors file, but not one of Gatewise's: its header has no key "
-            "'gatewise'; models are written by 'gatewise fit --out' or 'Forecaster.save'"
+            f"'gatewise'; {_WRITERS}"
         ) from None
     if written > FORMAT:
         raise DataError(
