@@ -25,15 +25,15 @@ bench: $(VENV)/.installed-test  ## time the layers beside torch.nn, write BENCHM
 clean:          ## remove the environment, caches and runs
 	rm -rf $(VENV) gatewise-runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/pip
 	$(PIP) --editable .
 	@touch $@
 
-$(VENV)/.installed-test: pyproject.toml constraints.txt | $(VENV)
+$(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/pip
 	$(PIP) --editable '.[test,dev]'
 	@touch $@ $(VENV)/.installed
 
-$(VENV):
+$(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || \
 	  { echo "Python 3.10 or newer is missing: sudo apt-get install python3 (or make PYTHON=python3.12 ...)"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \

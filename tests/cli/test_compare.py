@@ -102,5 +102,5 @@ def test_fit_from_a_run_whose_data_has_changed_is_refused(gatewise: Gatewise, ru
         file.write("2024-01-15T00:00:00.000000,1,1,1,sun\n")
     done = gatewise("fit", "--from", run, "--out", "m.safetensors", "--quiet")
     assert done.code == 2
-    assert "load.csv: has changed since the run in run: compare again" in done.err
+    assert "load.csv: has changed since the run in run: compare it anew" in done.err
     assert not Path("m.safetensors").exists()

@@ -7,7 +7,8 @@ from tables import hourly
 from test_plan import plan
 
 from gatewise.comparison.baselines import Prepared, fit_baseline
-from gatewise.comparison.plan import cut_folds
+from gatewise.comparison.folds import cut_folds
+from gatewise.comparison.plan import Trial
 from gatewise.comparison.run_folder import RunFolder
 from gatewise.comparison.trials import run_trial
 from gatewise.data.panel import make_panel
@@ -33,8 +34,6 @@ def spoilt_behind(frame, end):
 
 
 def results(tmp_path, model, panel):
-    from gatewise.comparison.plan import Trial
-
     trial = Trial(model, 1, 0)
     run_trial(trial, PLAN, FOLD, panel, tmp_path)
     folder = tmp_path / "trials" / trial.name

@@ -19,7 +19,7 @@ def parameters(cell, hidden):
 
 
 def match(match, hidden=16, cells=("lstm", "gru", "rnn")):
-    return match_hidden_sizes(cells, match, hidden, PANEL, ENCODER, SETTINGS)
+    return match_hidden_sizes(cells, match, hidden, PANEL, ENCODER, SETTINGS, 1)
 
 
 @pytest.mark.parametrize("hidden", [1, 7, 16, 64])

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import torch
 from tables import hourly, several
 
 import gatewise
@@ -164,11 +166,58 @@ def test_winner_is_the_cell_to_take_trained_on_everything(whole, table):
     assert path == str(table)
     assert parameters["cell"] == whole.result["verdict"]["take"]
     assert parameters["validation"] == 0
+    trials = whole.folder.glob(f"trials/{parameters['cell']}-*/history.parquet")
+    errors = [pl.read_parquet(path) for path in trials]
+    best = [e.sort("validation_error")["step"][0] for e in errors]
+    assert parameters["steps"] == int(statistics.median(best))
     model = gatewise.Forecaster(**parameters, random_state=0, progress=False).fit(path)
-    assert model.history_[-1]["step"] == TINY["steps"]
+    assert model.history_[-1]["step"] == parameters["steps"]
     assert model.model_.parameters == next(
         c["parameters"] for c in whole.result["cells"] if c["name"] == parameters["cell"]
     )
+
+
+def test_changed_data_is_not_taken_for_the_run_it_was_made_on(table, tmp_path):
+    path = tmp_path / "shop.csv"
+    path.write_bytes(table.read_bytes())
+    run = gatewise.compare(path, **TINY | {"seeds": 1}, jobs=1, out=tmp_path / "run")
+    hourly(500, seed=3).write_csv(path)
+    with pytest.raises(DataError, match="has changed since the run"):
+        repeat(run.folder, out=tmp_path / "again")
+    with pytest.raises(DataError, match="has changed since the run"):
+        winner(run.folder)
+
+
+def test_best_baseline_is_chosen_before_any_test_part(whole):
+    errors = {
+        name: json.loads((whole.folder / f"trials/{name}-f0-s0/result.json").read_text())
+        for name in ("last", "seasonal", "linear")
+    }
+    best = min(errors, key=lambda name: errors[name]["validation"]["mae"])
+    assert [b["name"] for b in whole.result["baselines"] if b["best"]] == [best]
+
+
+def test_missing_targets_in_a_whole_part_are_refused_before_any_training(tmp_path):
+    frame = hourly(500).with_columns(
+        load=pl.when(pl.int_range(500) < 470).then("load").otherwise(None)
+    )
+    with pytest.raises(DataError, match="test part of fold 3"):
+        gatewise.compare(frame, **TINY, jobs=1, out=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_example_takes_other_arguments_or_says_why_not(tmp_path):
+    with pytest.raises(DataError, match="'bogus'"):
+        gatewise.compare(target="bogus", out=tmp_path / "none")
+
+
+def test_comparing_leaves_the_process_as_it_was(table, tmp_path):
+    torch.set_num_threads(2)
+    torch.manual_seed(5)
+    expected = torch.random.get_rng_state()
+    gatewise.compare(table, **TINY | {"seeds": 1, "folds": 2}, jobs=1, out=tmp_path / "run")
+    assert torch.get_num_threads() == 2
+    assert torch.equal(torch.random.get_rng_state(), expected)
 
 
 @pytest.mark.parametrize(
@@ -180,6 +229,8 @@ def test_winner_is_the_cell_to_take_trained_on_everything(whole, table):
         ({"match": "luck"}, "match must be one of"),
         ({"metric": "mape"}, "metric must be one of"),
         ({"folds": 0}, "folds must be at least 1"),
+        ({"horizon": 0}, "horizon must be at least 1"),
+        ({"jobs": 0}, "jobs must be at least 1"),
         ({"lookback": 500}, "too few rows"),
     ],
 )

@@ -21,7 +21,6 @@ def run(tmp_path):
 
 
 def test_record_comes_back(run):
-    assert run.started
     assert run.record() == {"format": 1, **RECORD}
     assert run.result() is None
     assert run.trial("lstm-f0-s0") is None
@@ -64,3 +63,15 @@ def test_newer_or_broken_record_is_refused(run):
         run.record()
     with pytest.raises(DataError, match="not a run"):
         RunFolder(run.path / "nowhere").record()
+
+
+def test_run_killed_at_its_beginning_is_begun_anew(run):
+    (run.path / ".run.json.tmp-123").write_text("{")
+    assert not run.started
+    run.start({**RECORD, "arguments": {"horizon": 12}})
+    assert run.record()["arguments"] == {"horizon": 12}
+    trial = run.path / "trials" / "lstm-f0-s0"
+    trial.mkdir(parents=True)
+    assert not run.started
+    (trial / "result.json").write_text("{}")
+    assert run.started

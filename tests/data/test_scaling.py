@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gatewise.data import DataError
 from gatewise.data.scaling import TargetScaler, spread_grows_with_level
 
 values = st.lists(st.floats(0, 1e6).map(lambda x: round(x, 3)), min_size=3, max_size=50).map(
@@ -48,8 +49,14 @@ def test_weight_is_the_slope_of_the_unscaling_in_units_of_the_spread(log):
 
 
 def test_constant_and_empty_series_are_scaled_without_dividing_by_zero():
-    assert TargetScaler.fit(np.full(5, 7.0), log=False).std == 1.0
-    assert TargetScaler.fit(np.full(5, np.nan), log=True).scale(np.array([1.0])) is not None
+    assert TargetScaler.fit(np.full(777, 3.3), log=False).std == 3.3  # whose deviation is 4e-16
+    assert TargetScaler.fit(np.zeros(5), log=False).std == 1.0
+    assert np.isfinite(TargetScaler.fit(np.full(5, np.nan), log=True).scale(np.array([1.0]))).all()
+
+
+def test_logarithm_of_negative_values_is_refused():
+    with pytest.raises(DataError, match=r"-2 is negative.*log=False"):
+        TargetScaler.fit(np.array([1.0, -2.0]), log=True)
 
 
 def test_logarithm_is_wanted_where_the_spread_grows_with_the_level():

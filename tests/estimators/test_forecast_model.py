@@ -169,7 +169,7 @@ def test_weights_of_the_best_validation_error_are_kept(panel: Panel) -> None:
 def test_json_is_plain_and_holds_all_but_the_weights(model: ForecastModel) -> None:
     state = json.loads(json.dumps(model.to_json(), allow_nan=False))
     assert ForecastSettings.from_json(state["settings"]) == SETTINGS
-    assert Encoder.from_json(state["encoder"]) == model.encoder
+    assert Encoder.from_json(state) == model.encoder
     assert state["frequency"] == "1 hour"
 
 

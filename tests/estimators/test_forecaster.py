@@ -310,7 +310,7 @@ BAD = {
     "lookback": (-3, "lookback must be a whole number, at least 1, got -3"),
     "patience": (0, "patience must be a whole number"),
     "validation": (1.0, "validation must be at least 0 and below 1, got 1.0"),
-    "cell": ("elman", "cell must be 'lstm', 'gru' or 'rnn', got 'elman'"),
+    "cell": ("elman", "cell must be one of lstm, gru, rnn, got 'elman'"),
     "cell_options": ({"batch_first": True}, "must leave 'batch_first' to the estimator"),
     "dropout": (1.5, "dropout must be at least 0 and below 1, got 1.5"),
     "learning_rate": (0.0, "learning_rate must be positive, got 0.0"),

@@ -53,7 +53,8 @@ def test_model_is_one_file_readable_by_whoever_reads_its_folder(path: Path) -> N
 def test_model_file_is_safetensors_with_a_json_header(path: Path, fitted: Forecaster) -> None:
     header = header_of(path)
     assert (header["format"], header["task"]) == (1, "forecast")
-    wanted = {"params", "columns", "frequency", "encoder", "settings", "train_end", "history"}
+    wanted = {"params", "columns", "frequency", "scaler", "categories", "settings"}
+    wanted |= {"train_end", "history"}
     assert wanted <= set(header)
     assert header["frequency"] == "1 hour"
     assert header["params"]["random_state"] == 0

@@ -1,18 +1,16 @@
 """``gatewise compare``: LSTM or GRU, on your data."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gatewise.cli import options
-from gatewise.cli.options import only_beside_from, say, say_nothing, split
+from gatewise.cli.options import check_out, only_beside_from, say, say_nothing, split
 
 if TYPE_CHECKING:
-    from gatewise.comparison.run import Comparison, OnTrial
+    from gatewise.comparison.run import Comparison
 
 
 def compare(
@@ -68,16 +66,19 @@ def compare(
     Example: gatewise compare bikes.csv --target users --horizon 24 --future holiday,workingday
     """
     if source is not None:
-        only_beside_from(context, "out", "jobs", "quiet", "as_json")
+        only_beside_from(context, "out", "jobs", "quiet", "as_json", "markdown")
         if out is None:
             raise typer.BadParameter("--from RUN wants --out FOLDER for the new run")
+    if markdown is not None:
+        check_out(markdown, "--md")
     from gatewise.comparison.run import compare as run
     from gatewise.comparison.run import repeat
     from gatewise.comparison.summary import as_markdown
     from gatewise.data.files import write_atomic
+    from gatewise.training.progress import progress_bar
 
     tell = say_nothing if quiet else say
-    with _trial_bar(quiet) as on_trial:
+    with progress_bar("trials", False if quiet else None) as on_trial:
         if source is not None and out is not None:
             comparison = repeat(source, out=out, jobs=jobs, say=tell, on_trial=on_trial)
         else:
@@ -127,39 +128,6 @@ def _cells(names: str) -> list[options.CellName]:
     if not cells or len(set(cells)) < len(cells):
         raise typer.BadParameter(f"--cells wants different ones of lstm,gru,rnn, got {names!r}")
     return cells
-
-
-@contextmanager
-def _trial_bar(quiet: bool) -> Iterator["OnTrial | None"]:
-    """Show trials done and time left on stderr, on a terminal."""
-    import sys
-
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    with Progress(
-        TextColumn("trials"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.description}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    ) as progress:
-        bar = progress.add_task("", total=None)
-
-        def on_trial(done: int, total: int, name: str) -> None:
-            progress.update(bar, completed=done, total=total, description=name)
-
-        yield on_trial
 
 
 def _show(comparison: "Comparison") -> None:

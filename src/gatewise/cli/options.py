@@ -97,14 +97,14 @@ def only_beside_from(context: typer.Context, *allowed: str) -> None:
             )
 
 
-def check_out(out: Path) -> None:
+def check_out(out: Path, option: str = "--out") -> None:
     """Refuse, before any work, a file that could not be written at its end."""
     from gatewise.data import DataError
 
     if out.is_dir():
-        raise DataError(f"--out {out}: a directory; name a file in it")
+        raise DataError(f"{option} {out}: a directory; name a file in it")
     if not out.parent.is_dir():
-        raise DataError(f"--out {out}: no such folder: {out.parent}")
+        raise DataError(f"{option} {out}: no such folder: {out.parent}")
 
 
 def say(line: str) -> None:

@@ -8,7 +8,7 @@ from sklearn.linear_model import Ridge
 
 from gatewise.data.encoding import Encoded, Encoder
 from gatewise.data.panel import Panel
-from gatewise.data.windows import window_origins, with_truth
+from gatewise.data.windows import evenly, window_origins, with_truth
 from gatewise.estimators.forecast_model import Windows
 from gatewise.estimators.network import seasonal_forecast
 
@@ -46,11 +46,7 @@ class Prepared:
 
     def unscale(self, origins: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Bring forecasts ``z`` (n, horizon) back to the target's unit."""
-        y = np.array(z, dtype=np.float64)
-        series = np.searchsorted(self.encoded.offsets, origins, side="right") - 1
-        for index in np.unique(series):
-            y[series == index] = self.encoded.scalers[index].unscale(y[series == index])
-        return y
+        return self.encoded.unscale(origins, z)
 
     def absolute_error(self, origins: np.ndarray, z: np.ndarray) -> float:
         """Mean weighted error of ``z`` (n, horizon), in units of each series' spread."""
@@ -90,42 +86,57 @@ class Linear:
 
     def __init__(self, prepared: Prepared) -> None:
         self.prepared = prepared
-        train = _evenly(prepared.train)
-        checked = _evenly(prepared.validation)
-        self.models: list[Ridge] = []
-        errors = []
-        fitted = [self._fit(train, penalty) for penalty in _PENALTIES]
-        for models in fitted:
-            self.models = models
-            errors.append(prepared.absolute_error(checked, self.scaled(checked)))
-        self.models = fitted[int(np.argmin(errors))]
+        horizon = prepared.windows.horizon
+        train = self._inputs(evenly(prepared.train, _MOST_WINDOWS))
+        checked = self._inputs(evenly(prepared.validation, _MOST_WINDOWS))
+        some = sorted({0, horizon // 2, horizon - 1})  # of the steps, to choose the penalty by
+        penalty = min(
+            _PENALTIES,
+            key=lambda p: sum(checked.error(train.fit(step, p), step) for step in some),
+        )
+        self.models = [train.fit(step, penalty) for step in range(horizon)]
 
     def scaled(self, origins: np.ndarray) -> np.ndarray:
         """Forecast in scaled units: (n, horizon)."""
-        shared, known, level = self._inputs(origins)
-        columns = [
-            model.predict(np.hstack([shared, known[:, step]]))
-            for step, model in enumerate(self.models)
-        ]
-        return level + np.stack(columns, axis=1)
+        inputs = self._inputs(origins)
+        columns = [model.predict(inputs.of(step)) for step, model in enumerate(self.models)]
+        return inputs.level[:, None] + np.stack(columns, axis=1)
 
-    def _fit(self, origins: np.ndarray, penalty: float) -> list[Ridge]:
-        shared, known, level = self._inputs(origins)
-        truth, weight = (t.numpy() for t in self.prepared.windows.truth(torch.from_numpy(origins)))
-        return [
-            Ridge(alpha=penalty, solver="cholesky").fit(
-                np.hstack([shared, known[:, step]]),
-                (truth - level)[:, step],
-                sample_weight=(weight[:, step] > 0).astype(np.float64),
-            )
-            for step in range(truth.shape[1])
-        ]
+    def _inputs(self, origins: np.ndarray) -> "_LinearInputs":
+        windows, chosen = self.prepared.windows, torch.from_numpy(origins)
+        z, past, _, known = windows.inputs(chosen)
+        truth, weight = windows.truth(chosen)
+        level = z[:, -1].double().numpy()  # (n,)
+        shared = np.hstack([z.numpy() - level[:, None], past[:, -1].numpy()])  # (n, L + P)
+        return _LinearInputs(shared, known.numpy(), level, truth.numpy(), weight.numpy())
 
-    def _inputs(self, origins: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        z, past, _, known = self.prepared.windows.inputs(torch.from_numpy(origins))
-        level = z[:, -1:].double().numpy()  # (n, 1)
-        shared = np.hstack([z.numpy() - level, past[:, -1].numpy()])  # (n, L + P)
-        return shared, known.double().numpy(), level
+
+@dataclass(frozen=True)
+class _LinearInputs:
+    """Windows as rows: (n, L + P) shared by all steps, (n, h, K) of each; truth, weight (n, h)."""
+
+    shared: np.ndarray
+    known: np.ndarray
+    level: np.ndarray
+    truth: np.ndarray
+    weight: np.ndarray
+
+    def of(self, step: int) -> np.ndarray:
+        """Give the inputs of one step of the horizon, (n, L + P + K)."""
+        return np.hstack([self.shared, self.known[:, step]])
+
+    def fit(self, step: int, penalty: float) -> Ridge:
+        """Fit one step where its truth is known; where none is, it forecasts the level."""
+        seen = self.weight[:, step] > 0
+        rows, relative = self.of(step), self.truth[:, step] - self.level
+        if not seen.any():
+            rows, relative, seen = np.zeros_like(rows[:1]), np.zeros(1), np.ones(1, dtype=bool)
+        return Ridge(alpha=penalty, solver="cholesky").fit(rows[seen], relative[seen])
+
+    def error(self, model: Ridge, step: int) -> float:
+        """Give the weighted absolute error of a step's model."""
+        made = self.level + model.predict(self.of(step))
+        return float((self.weight[:, step] * np.abs(made - self.truth[:, step])).sum())
 
 
 def fit_baseline(name: str, panel: Panel, prepared: Prepared) -> Naive | Linear:
@@ -143,9 +154,3 @@ def fit_baseline(name: str, panel: Panel, prepared: Prepared) -> Naive | Linear:
     return min(
         candidates, key=lambda naive: prepared.absolute_error(checked, naive.scaled(checked))
     )
-
-
-def _evenly(origins: np.ndarray) -> np.ndarray:
-    if len(origins) <= _MOST_WINDOWS:
-        return origins
-    return origins[np.linspace(0, len(origins) - 1, _MOST_WINDOWS).astype(np.int64)]

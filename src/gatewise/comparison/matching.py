@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
+import torch
+
 from gatewise.comparison.timing import step_seconds
 from gatewise.data.encoding import Encoder
 from gatewise.data.panel import Panel
@@ -19,6 +21,7 @@ def match_hidden_sizes(
     panel: Panel,
     encoder: Encoder,
     settings: ForecastSettings,
+    threads: int,
 ) -> dict[str, int]:
     """Give each cell its hidden size; the first cell has ``hidden_size``.
 
@@ -28,6 +31,7 @@ def match_hidden_sizes(
             training step.
         hidden_size: of the first cell.
         panel, encoder, settings: for which the networks are built.
+        threads: that a training step may use when it is timed.
     """
     if match == "units":
         return dict.fromkeys(cells, hidden_size)
@@ -35,8 +39,10 @@ def match_hidden_sizes(
     def cost(cell: str, hidden: int) -> float:
         of_cell = _replaced(settings, cell, hidden)
         if match == "time":
-            return step_seconds(panel, encoder, of_cell)
-        return count_parameters(build_network(panel.columns, panel.frequency, encoder, of_cell))
+            return step_seconds(panel, encoder, of_cell, threads)
+        with torch.random.fork_rng():
+            net = build_network(panel.columns, panel.frequency, encoder, of_cell)
+        return count_parameters(net)
 
     wanted = cost(cells[0], hidden_size)
     rest = {cell: _nearest(partial(cost, cell), wanted) for cell in cells[1:]}

@@ -1,5 +1,6 @@
 """Forecast errors: MAE, RMSE and MASE."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,7 +41,9 @@ def measure(
     """
     error = np.abs(forecast - truth)
     scaled = error / scale[:, None]
-    by_step = np.nanmean(scaled if metric == "mase" else error, axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a step may have no truth at all: NaN
+        by_step = np.nanmean(scaled if metric == "mase" else error, axis=0)
     return Errors(
         mae=float(np.nanmean(error)),
         rmse=float(np.sqrt(np.nanmean(error**2))),

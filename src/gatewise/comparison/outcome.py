@@ -49,8 +49,7 @@ def judge(plan: Plan, results: Results, times: Mapping[str, Mapping[str, Any]]) 
         "baselines": baselines,
         "tests": [asdict(test) for test in tests],
         "by_horizon": {
-            name: np.mean(_collect(plan, results, name, "by_step"), axis=(0, 1)).tolist()
-            for name in errors
+            name: _mean_by_step(_collect(plan, results, name, "by_step")) for name in errors
         },
     }
 
@@ -79,7 +78,6 @@ def _baseline(
         "label": " or ".join(labels),
         "best": name == best,
         **_summaries(plan, results, name, ratios),
-        "train_seconds": None,
     }
 
 
@@ -88,19 +86,21 @@ def _summaries(plan: Plan, results: Results, name: str, ratios: Sequence[float])
         metric: asdict(summarise(errors, ratios, name=name))
         for metric in METRICS
         if np.isfinite(errors := _errors(plan, results, name, metric)).all()
-    }
+    }  # MASE may have no scale in some fold
     spread = summaries[plan.metric]["seed_spread"]
     return {metric: summaries.get(metric) for metric in METRICS} | {"seed_spread": spread}
 
 
 def _best_baseline(plan: Plan, results: Results) -> str:
-    """Choose by the mean error over the folds' validation parts."""
+    """Choose by the first fold's validation part: later ones are the test parts of folds before."""
+    return min(BASELINES, key=lambda n: _of(results, n, 0, 0)["validation"][plan.metric])
 
-    def error(name: str) -> float:
-        folds = [_of(results, name, fold, 0) for fold in range(plan.folds)]
-        return float(np.mean([fold["validation"][plan.metric] for fold in folds]))
 
-    return min(BASELINES, key=error)
+def _mean_by_step(values: list[list[list[float | None]]]) -> list[float | None]:
+    """Average (folds, seeds, horizon) over folds and seeds; None for a step never known."""
+    by_step = np.asarray(values, dtype=np.float64)
+    means = [step[np.isfinite(step)] for step in by_step.reshape(-1, by_step.shape[-1]).T]
+    return [float(step.mean()) if len(step) else None for step in means]
 
 
 def _errors(plan: Plan, results: Results, name: str, metric: str) -> np.ndarray:

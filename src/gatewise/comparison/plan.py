@@ -1,17 +1,10 @@
 """What a comparison does, fixed before it starts: folds, trials, how the cells are matched."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from gatewise.data.errors import DataError
-
-CELLS = ("lstm", "gru", "rnn")
 BASELINES = ("last", "seasonal", "linear")
-
-_TEST_SHARE = 0.05  # of each series a fold: five folds test on the last quarter
 
 
 @dataclass(frozen=True)
@@ -81,46 +74,3 @@ class Trial:
     def name(self) -> str:
         """Name of the trial's folder."""
         return f"{self.model}-f{self.fold}-s{self.seed}"
-
-
-@dataclass(frozen=True)
-class Fold:
-    """For each series, the steps behind which training, validation and test end; each (S,)."""
-
-    train_end: np.ndarray
-    validation_end: np.ndarray
-    test_end: np.ndarray
-
-    @property
-    def test_to_train(self) -> float:
-        """Test steps for each step that the model was chosen on (training and validation)."""
-        used = self.validation_end.sum()
-        return float((self.test_end - self.validation_end).sum() / used)
-
-
-def cut_folds(lengths: Sequence[int], folds: int, horizon: int, lookback: int) -> list[Fold]:
-    """Cut each series into ``folds`` expanding training parts, each with a later test part.
-
-    The test parts are adjacent, 5 % of the series each but at least a horizon, the last at the
-    series' end; the validation part stands right before the test part and is as long.
-
-    Raises:
-        DataError: if not one series leaves a window for training in the first fold.
-    """
-    n = np.asarray(lengths, dtype=np.int64)
-    test = np.maximum(np.round(_TEST_SHARE * n).astype(np.int64), horizon)
-    cut = []
-    for fold in range(folds):
-        test_end = np.maximum(n - (folds - 1 - fold) * test, 0)
-        validation_end = np.maximum(test_end - test, 0)
-        cut.append(Fold(np.maximum(validation_end - test, 0), validation_end, test_end))
-    if cut[0].train_end.max(initial=0) < lookback + horizon:
-        wanted = (
-            (folds + 1) * max(horizon, int(_TEST_SHARE * n.max(initial=0))) + lookback + horizon
-        )
-        raise DataError(
-            f"too few rows: {folds} folds with a look-back of {lookback} and a horizon of "
-            f"{horizon} steps need about {wanted} rows, the longest series has "
-            f"{n.max(initial=0)}; give a smaller --horizon, --lookback or --folds"
-        )
-    return cut

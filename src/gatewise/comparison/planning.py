@@ -1,16 +1,19 @@
 """From arguments and data to a plan, and what the plan says in words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from gatewise.comparison.folds import Fold
 from gatewise.comparison.matching import MATCHES, match_hidden_sizes
 from gatewise.comparison.metrics import METRICS, naive_scales
-from gatewise.comparison.plan import CELLS, Fold, Plan
+from gatewise.comparison.plan import Plan
 from gatewise.data.encoding import Encoder
+from gatewise.data.errors import DataError
 from gatewise.data.panel import Panel
 from gatewise.estimators.forecast_model import ForecastSettings
+from gatewise.estimators.network import CELLS
 from gatewise.training import TrainingOptions
 
 _AS_GIVEN = (
@@ -60,14 +63,30 @@ def make_plan(arguments: Mapping[str, Any], panel: Panel, folds: list[Fold], thr
         **{name: arguments[name] for name in _AS_GIVEN},
         cells=cells,
         hidden=match_hidden_sizes(
-            cells, arguments["match"], arguments["hidden_size"], panel, encoder, settings
+            cells, arguments["match"], arguments["hidden_size"], panel, encoder, settings, threads
         ),
         stride=max(1, -(-int(windows) // _TEST_WINDOWS)),
         threads=threads,
     )
 
 
-def plan_notes(plan: Plan, panel: Panel) -> list[str]:
+def require_scale(metric: str, folds: Sequence[Fold], panel: Panel) -> None:
+    """Refuse to let MASE decide where a fold has no series that it can be scaled by.
+
+    Raises:
+        DataError: names the fold and the way out.
+    """
+    for number, fold in enumerate(folds):
+        scales = naive_scales(panel.target, fold.train_end, panel.frequency.seasons[0])
+        if metric == "mase" and np.isnan(scales).all():
+            raise DataError(
+                f"no series changes over a season in the training part of fold {number}, so MASE "
+                "has no scale there; let --metric mae decide",
+                name=panel.name,
+            )
+
+
+def plan_notes(plan: Plan, panel: Panel, folds: Sequence[Fold]) -> list[str]:
     """Say what the run does, one line each."""
     matched = ", ".join(f"{cell.upper()} {size} units" for cell, size in plan.hidden.items())
     notes = [
@@ -86,7 +105,21 @@ def plan_notes(plan: Plan, panel: Panel) -> list[str]:
             "the series end at different times: each is cut at its own end, so what is learnt from "
             "one series may be later than what is forecast of another"
         )
-    return [*notes, *_assumptions(panel), *_mase_notes(panel)]
+    return [*notes, *_short_series(plan, folds), *_assumptions(panel), *_mase_notes(panel, folds)]
+
+
+def _short_series(plan: Plan, folds: Sequence[Fold]) -> list[str]:
+    window = plan.lookback + plan.horizon
+    notes = []
+    for number, fold in enumerate(folds):
+        untrained = int((fold.train_end < window).sum())
+        untested = int((fold.test_end < window).sum())
+        if untrained:
+            notes.append(
+                f"fold {number}: {untrained:,} of {len(fold.train_end):,} series too short to "
+                f"train on, {untested:,} of them to test on"
+            )
+    return notes
 
 
 def _assumptions(panel: Panel) -> list[str]:
@@ -95,10 +128,14 @@ def _assumptions(panel: Panel) -> list[str]:
     return [f"assumes that {', '.join(panel.columns.future)} is known in the future"]
 
 
-def _mase_notes(panel: Panel) -> list[str]:
-    season = panel.frequency.seasons[0]
-    ends = [len(y) for y in panel.target]
-    unscaled = int(np.isnan(naive_scales(panel.target, ends, season)).sum())
-    if not unscaled:
-        return []
-    return [f"{unscaled} series that never change over a season do not count in MASE"]
+def _mase_notes(panel: Panel, folds: Sequence[Fold]) -> list[str]:
+    notes = []
+    for number, fold in enumerate(folds):
+        scales = naive_scales(panel.target, fold.train_end, panel.frequency.seasons[0])
+        unscaled = int((np.isnan(scales) & (fold.test_end > 0)).sum())
+        if unscaled:
+            notes.append(
+                f"fold {number}: {unscaled:,} series that do not change over a season of the "
+                "training part do not count in MASE"
+            )
+    return notes

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from gatewise.comparison.plan import Fold, Plan, Trial
+from gatewise.comparison.folds import Fold
+from gatewise.comparison.plan import Plan, Trial
 from gatewise.data.panel import Panel
 from gatewise.data.tables import Table
 from gatewise.data.times import format_time
@@ -29,13 +30,6 @@ def versions() -> dict[str, str]:
 def machine() -> str:
     """Name the processor, its cores and the operating system, in one line."""
     return f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _processor() -> str:

@@ -11,16 +11,16 @@ from typing import Any
 
 import joblib
 
+from gatewise.comparison.folds import Fold, cut_folds, leave_out_unseen, require_truth
 from gatewise.comparison.outcome import judge
-from gatewise.comparison.plan import Fold, Plan, cut_folds
-from gatewise.comparison.planning import check_arguments, make_plan, plan_notes
-from gatewise.comparison.record import describe_setup, make_record, usable_cores, versions
-from gatewise.comparison.run_folder import RunFolder
+from gatewise.comparison.plan import BASELINES, Plan
+from gatewise.comparison.planning import check_arguments, make_plan, plan_notes, require_scale
+from gatewise.comparison.record import describe_setup, make_record, versions
+from gatewise.comparison.run_folder import RunFolder, require_same_data
 from gatewise.comparison.summary import as_text
 from gatewise.comparison.timing import measure_times
-from gatewise.comparison.trials import cell_settings, run_trial
+from gatewise.comparison.trials import cell_settings, end_with, run_trial
 from gatewise.data.encoding import Encoder
-from gatewise.data.errors import DataError
 from gatewise.data.files import write_atomic
 from gatewise.data.panel import Panel, make_panel
 from gatewise.data.slicing import until
@@ -29,6 +29,7 @@ from gatewise.data.times import format_time
 from gatewise.estimators.defaults import default_horizon, default_lookback, default_segment
 from gatewise.report import write_report
 from gatewise.training import TrainingOptions
+from gatewise.training.progress import OnProgress
 
 EXAMPLE_TARGET, EXAMPLE_TIME, EXAMPLE_FUTURE = "users", "date_time", ("holiday", "workingday")
 """What the bundled bike-sharing table is compared with when no data is given."""
@@ -37,9 +38,6 @@ _DEFAULT_RUNS = Path("gatewise-runs")
 
 Say = Callable[[str], None]
 """Takes one line about the data or the plan."""
-
-OnTrial = Callable[[int, int, str], None]
-"""Takes (trials done, trials in all, name of the last)."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ def compare(
     device: str = "cpu",
     seed: int = 0,
     say: Say | None = None,
-    on_trial: OnTrial | None = None,
+    on_trial: OnProgress | None = None,
 ) -> Comparison:
     """Train cells on the same folds of the data, beside baselines, and judge them.
 
@@ -123,7 +121,7 @@ def compare(
         device: ``"cpu"``, ``"cuda"``, ``"auto"``.
         seed: fixes initial weights, dropout and order of every trial.
         say: called with each line about the data and the plan; None is silent.
-        on_trial: called after each trial.
+        on_trial: called after each trial with (trials done, in all, name of the last).
 
     Raises:
         DataError: if the data cannot be used, or the folder holds another run.
@@ -132,7 +130,8 @@ def compare(
     say = say or _silent
     if data is None:
         data = str(files("gatewise.data") / "bundled" / "bike_sharing.parquet")
-        target, time, future = EXAMPLE_TARGET, EXAMPLE_TIME, EXAMPLE_FUTURE
+        target, time = target or EXAMPLE_TARGET, time or EXAMPLE_TIME
+        future = future or EXAMPLE_FUTURE
         say("no data given: the bundled example, hourly bike hires in Washington, 2011 and 2012")
     table = read_table(data)
     panel = make_panel(
@@ -145,13 +144,13 @@ def compare(
         static=static,
         frequency=frequency,
     )
-    horizon = horizon or default_horizon(panel.frequency)
-    lookback = lookback or default_lookback(panel.frequency, horizon)
+    horizon = default_horizon(panel.frequency) if horizon is None else horizon
+    lookback = default_lookback(panel.frequency, horizon) if lookback is None else lookback
     arguments: dict[str, Any] = {
         "task": task,
         "horizon": horizon,
         "lookback": lookback,
-        "segment": segment or default_segment(lookback),
+        "segment": default_segment(lookback) if segment is None else segment,
         "columns": asdict(panel.columns),
         "frequency": str(panel.frequency),
         "cells": list(cells),
@@ -169,20 +168,27 @@ def compare(
     check_arguments(arguments)
     for line in panel.notes:
         say(line)
-    jobs = usable_cores() if jobs is None else jobs
     run = RunFolder(Path(out) if out is not None else _default_folder(table, arguments))
     lengths = [len(times) for times in panel.times]
-    parts = cut_folds(lengths, folds, arguments["horizon"], arguments["lookback"])
+    parts = cut_folds(lengths, folds, horizon, lookback)
+    parts, left_out = leave_out_unseen(parts, panel)
+    require_truth(parts, panel, horizon, lookback)
+    require_scale(arguments["metric"], parts, panel)
+    jobs = _count_jobs(jobs, arguments)
     if run.started:
         run.require_same(arguments, table.sha256, versions())
     else:
-        threads = max(1, usable_cores() // jobs)
+        threads = max(1, joblib.cpu_count() // jobs)
         plan = make_plan(arguments, panel, parts, threads)
         run.start(make_record(data, table, arguments, plan))
-    plan = Plan.from_json(run.record()["plan"])
-    for line in plan_notes(plan, panel):
+    record = run.record()
+    plan = Plan.from_json(record["plan"])
+    for line in [*left_out, *plan_notes(plan, panel, parts)]:
         say(line)
-    if not run.result_path.exists():
+    if run.result_path.exists():
+        made = f"{record['created']} with gatewise {record['versions']['gatewise']}"
+        say(f"finished before, begun {made}: shown from {run.path}")
+    else:
         _run_trials(run, plan, parts, panel, jobs, on_trial)
         _conclude(run, plan, parts, panel, table)
     if not (run.path / "report.html").exists():
@@ -196,17 +202,15 @@ def repeat(
     out: str | os.PathLike[str],
     jobs: int | None = None,
     say: Say | None = None,
-    on_trial: OnTrial | None = None,
+    on_trial: OnProgress | None = None,
 ) -> Comparison:
     """Make the comparison of the run folder ``source`` again, in the folder ``out``.
 
     Raises:
-        DataError: if ``source`` is not a run, or was made on a data frame in memory.
+        DataError: if ``source`` is not a run, or its data is gone or has changed.
     """
     record = RunFolder(Path(source)).record()
-    path = record["data"]["path"]
-    if path is None:
-        raise DataError(f"{source}: was made on a data frame in memory, which is not kept")
+    path = require_same_data(record, source)
     arguments = dict(record["arguments"])
     columns = arguments.pop("columns")
     return compare(path, **arguments, **columns, out=out, jobs=jobs, say=say, on_trial=on_trial)
@@ -218,15 +222,19 @@ def _run_trials(
     folds: list[Fold],
     panel: Panel,
     jobs: int,
-    on_trial: OnTrial | None,
+    on_trial: OnProgress | None,
 ) -> None:
     """Run the trials that are not finished, ``jobs`` at a time."""
     trials = plan.trials()
     todo = [trial for trial in trials if run.trial(trial.name) is None]
-    parent = os.getpid() if jobs > 1 else None
-    names = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(
-        joblib.delayed(run_trial)(trial, plan, folds[trial.fold], panel, run.path, parent)
-        for trial in todo
+    parallel = joblib.Parallel(
+        n_jobs=jobs,
+        return_as="generator_unordered",
+        initializer=end_with,  # or a killed run would leave its workers behind
+        initargs=(os.getpid(),),
+    )
+    names = parallel(
+        joblib.delayed(run_trial)(trial, plan, folds[trial.fold], panel, run.path) for trial in todo
     )
     for done, name in enumerate(names, start=len(trials) - len(todo) + 1):
         if on_trial is not None:
@@ -258,7 +266,7 @@ def _conclude(run: RunFolder, plan: Plan, folds: list[Fold], panel: Panel, table
         **judge(plan, results, times),
         "setup": describe_setup(record, plan, panel, folds, results, times),
     }
-    write_atomic(run.result_path, json.dumps(result, indent=1))
+    write_atomic(run.result_path, json.dumps(result, indent=1, allow_nan=False))
 
 
 def _default_folder(table: Table, arguments: dict[str, Any]) -> Path:
@@ -267,6 +275,14 @@ def _default_folder(table: Table, arguments: dict[str, Any]) -> Path:
     short = hashlib.sha256(text.encode()).hexdigest()[:8]
     stem = Path(table.name).name.split(".")[0].replace(" ", "-")
     return _DEFAULT_RUNS / f"{stem}-{short}"
+
+
+def _count_jobs(jobs: int | None, arguments: dict[str, Any]) -> int:
+    """Give the trials side by side: all cores unless told, never more than there are trials."""
+    if jobs is not None and jobs < 1:
+        raise ValueError(f"jobs must be at least 1, got {jobs}")
+    trials = arguments["folds"] * (len(arguments["cells"]) * arguments["seeds"] + len(BASELINES))
+    return min(joblib.cpu_count() if jobs is None else jobs, trials)
 
 
 def _silent(_: str) -> None:

@@ -1,12 +1,14 @@
 """The folder of a run: its record, its trials, and whether it may be gone on with."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gatewise.data.errors import DataError
 from gatewise.data.files import write_atomic
+from gatewise.data.tables import read_table
 
 FORMAT = 1
 
@@ -20,18 +22,22 @@ class RunFolder:
     def start(self, record: dict[str, Any]) -> None:
         """Write ``run.json``; the folder is made if it is not there.
 
+        A run of which no trial is finished is begun anew.
+
         Raises:
             DataError: if the folder holds something else.
         """
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if self.path.exists() and (
+            not self.path.is_dir() or any(map(_foreign, self.path.iterdir()))
+        ):
             raise DataError(f"{self.path}: there, and not a run of gatewise: choose another --out")
         self.path.mkdir(parents=True, exist_ok=True)
         write_atomic(self.record_path, json.dumps({"format": FORMAT, **record}, indent=1))
 
     @property
     def started(self) -> bool:
-        """Whether ``run.json`` is there."""
-        return self.record_path.exists()
+        """Whether there is a run with a finished trial, to go on with."""
+        return self.record_path.exists() and any(self.path.glob("trials/*/result.json"))
 
     @property
     def record_path(self) -> Path:
@@ -105,3 +111,22 @@ class RunFolder:
                 f"{self.path}: was begun with other versions ({told}), whose numbers do not mix: "
                 "choose another --out"
             )
+
+
+def require_same_data(record: dict[str, Any], source: str | os.PathLike[str]) -> str:
+    """Give the path of a run's data.
+
+    Raises:
+        DataError: if it was a data frame in memory, or the file is gone or has changed.
+    """
+    path = record["data"]["path"]
+    if path is None:
+        raise DataError(f"{source}: was made on a data frame in memory, which is not kept")
+    if read_table(path).sha256 != record["data"]["sha256"]:
+        raise DataError(f"{path}: has changed since the run in {source}: compare it anew")
+    return path
+
+
+def _foreign(path: Path) -> bool:
+    """Whether a path in a run folder is not what a run killed at its beginning leaves there."""
+    return path.name not in ("run.json", "trials") and not path.name.startswith(".run.json.tmp-")

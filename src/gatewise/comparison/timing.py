@@ -18,6 +18,7 @@ from gatewise.estimators.forecast_model import (
     weighted_loss,
 )
 from gatewise.nn import explain_backend
+from gatewise.training import torch_threads
 
 _ROUNDS = 5
 _TRAINING_STEPS = 4  # a round
@@ -61,11 +62,12 @@ class _Timed:
         return (time.perf_counter() - start) / steps
 
 
-def step_seconds(panel: Panel, encoder: Encoder, settings: ForecastSettings) -> float:
-    """Measure one optimiser step: the median of a few."""
-    timed = _Timed(panel, encoder, settings)
-    timed.train(1)
-    return median(timed.train(1) for _ in range(_ROUNDS))
+def step_seconds(panel: Panel, encoder: Encoder, settings: ForecastSettings, threads: int) -> float:
+    """Measure one optimiser step on ``threads`` threads: the median of a few."""
+    with torch_threads(threads), torch.random.fork_rng():
+        timed = _Timed(panel, encoder, settings)
+        timed.train(1)
+        return median(timed.train(1) for _ in range(_ROUNDS))
 
 
 def measure_times(
@@ -83,12 +85,8 @@ def measure_times(
         optimiser steps, and ``step_microseconds``, of one step of the recurrent layer; and the
         ``backend`` that ran.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    with torch_threads(threads), torch.random.fork_rng():
         return _alternate(panel, encoder, settings)
-    finally:
-        torch.set_num_threads(before)
 
 
 def _alternate(

@@ -6,31 +6,29 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-import torch
 
 from gatewise.comparison.baselines import Prepared, fit_baseline
+from gatewise.comparison.folds import Fold, part_origins
 from gatewise.comparison.metrics import Errors, measure, naive_scales
-from gatewise.comparison.plan import CELLS, Fold, Plan, Trial
+from gatewise.comparison.plan import Plan, Trial
 from gatewise.data.files import replacing, write_atomic
 from gatewise.data.forecasts import forecast_columns
 from gatewise.data.panel import Panel
 from gatewise.data.slicing import until
-from gatewise.data.windows import window_origins, with_truth
+from gatewise.data.windows import series_of
 from gatewise.estimators.forecast_model import ForecastModel, ForecastSettings
-from gatewise.training import TrainingOptions
+from gatewise.estimators.network import CELLS
+from gatewise.training import TrainingOptions, torch_threads
 
 Forecast = Callable[[Panel, np.ndarray], np.ndarray]
 
 
-def run_trial(
-    trial: Trial, plan: Plan, fold: Fold, panel: Panel, run: Path, parent: int | None = None
-) -> str:
+def run_trial(trial: Trial, plan: Plan, fold: Fold, panel: Panel, run: Path) -> str:
     """Run one trial and write ``history.parquet``, ``forecasts.parquet`` and ``result.json``.
 
     ``result.json`` is written last: a trial that has it is whole.
@@ -38,15 +36,15 @@ def run_trial(
     Args:
         trial, plan, fold, panel: what to do, and on what.
         run: the run folder.
-        parent: the process whose worker this one is, None for its own: a worker ends itself when
-            that is gone, so that a killed run leaves none behind.
 
     Returns:
         The trial's name.
     """
-    if parent is not None:
-        _end_with(parent)
-    torch.set_num_threads(plan.threads)
+    with torch_threads(plan.threads):
+        return _run_trial(trial, plan, fold, panel, run)
+
+
+def _run_trial(trial: Trial, plan: Plan, fold: Fold, panel: Panel, run: Path) -> str:
     known = until(panel, fold.test_end)
     if trial.model in CELLS:
         forecast, about = _train_cell(trial, plan, fold, known)
@@ -58,17 +56,16 @@ def run_trial(
     season = panel.frequency.seasons[0]
     scales = naive_scales(known.target, fold.train_end, season)
 
-    def errors(start: np.ndarray, stop: np.ndarray, stride: int) -> tuple[Errors, Any, Any]:
+    def errors(start: np.ndarray, stop: np.ndarray) -> tuple[Errors, Any, Any]:
         shape = {"lookback": plan.lookback, "horizon": plan.horizon}
-        origins = window_origins(offsets, start, stop, **shape, stride=stride)
-        origins = with_truth(origins, target, plan.horizon)
+        origins = part_origins(known, start, stop, **shape, stride=plan.stride)
         made = forecast(known, origins)
         truth = target[origins[:, None] + np.arange(plan.horizon)]
-        series = np.searchsorted(offsets, origins, side="right") - 1
-        return measure(truth, made, scales[series], metric=plan.metric), origins, made
+        scale = scales[series_of(origins, offsets)]
+        return measure(truth, made, scale, metric=plan.metric), origins, made
 
-    validation, *_ = errors(fold.train_end, fold.validation_end, plan.stride)
-    test, origins, made = errors(fold.validation_end, fold.test_end, plan.stride)
+    validation, *_ = errors(fold.train_end, fold.validation_end)
+    test, origins, made = errors(fold.validation_end, fold.test_end)
 
     folder = run / "trials" / trial.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -83,7 +80,7 @@ def run_trial(
         "test_windows": len(origins),
         "test_to_train": fold.test_to_train,
     }
-    write_atomic(folder / "result.json", json.dumps(result, indent=1))
+    write_atomic(folder / "result.json", json.dumps(_finite(result), indent=1, allow_nan=False))
     return trial.name
 
 
@@ -115,16 +112,21 @@ def _train_cell(
         )
         for rate in learning_rates(plan.search)
     ]
-    best = min(models, key=lambda m: min(row["validation_error"] for row in m.history))
+    best = min(models, key=lambda model: _best_row(model)["validation_error"])
     return best.forecast, {
         "history": best.history,
         "hidden": best.settings.hidden_size,
         "parameters": best.parameters,
         "size_bytes": sum(p.numel() * p.element_size() for p in best.net.parameters()),
         "learning_rate": best.settings.training.learning_rate,
+        "best_step": _best_row(best)["step"],
         "steps_taken": best.history[-1]["step"],
         "seconds": best.history[-1]["seconds"],
     }
+
+
+def _best_row(model: ForecastModel) -> dict[str, Any]:
+    return min(model.history, key=lambda row: row["validation_error"])
 
 
 def _fit_baseline(
@@ -145,9 +147,8 @@ def learning_rates(search: int) -> list[float]:
     return [default * 2.0 ** (k - search // 2) for k in range(search)] or [default]
 
 
-@cache
-def _end_with(parent: int) -> None:
-    """End this worker process soon after ``parent`` does; joblib lets it wait for minutes."""
+def end_with(parent: int) -> None:
+    """End this worker process soon after ``parent`` does; joblib would let it wait for more."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -155,6 +156,15 @@ def _end_with(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _finite(value: Any) -> Any:
+    """Give None for what could not be measured, such as MASE without a scale: JSON has no NaN."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _frame(columns: dict[str, np.ndarray]) -> pl.DataFrame:

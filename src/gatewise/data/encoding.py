@@ -10,9 +10,9 @@ from gatewise.data.calendar import calendar_features, calendar_names
 from gatewise.data.columns import Columns
 from gatewise.data.errors import DataError
 from gatewise.data.panel import Panel
-from gatewise.data.scaling import TargetScaler, spread_grows_with_level
+from gatewise.data.scaling import TargetScaler, spread_grows_with_level, unit
 from gatewise.data.times import Frequency
-from gatewise.data.windows import Ends
+from gatewise.data.windows import Ends, series_of
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,14 @@ class Encoded:
     known: np.ndarray
     weight: np.ndarray
     scalers: list[TargetScaler]
+
+    def unscale(self, origins: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """Bring forecasts ``z`` (n, h) made at ``origins`` (n,) back to the target's unit."""
+        y = np.array(z, dtype=np.float64)
+        series = series_of(origins, self.offsets)
+        for index in np.unique(series):
+            y[series == index] = self.scalers[index].unscale(y[series == index])
+        return y
 
 
 @dataclass
@@ -98,8 +106,8 @@ class Encoder:
         if values.dtype.kind in "fiub":
             values = values.astype(np.float64)
             seen = values[np.isfinite(values)]
-            mean, std = (float(seen.mean()), float(seen.std())) if seen.size else (0.0, 1.0)
-            self.numbers[name] = NumberCode(mean, std or 1.0, indicator=seen.size < values.size)
+            mean, std = (float(seen.mean()), unit(seen)) if seen.size else (0.0, 1.0)
+            self.numbers[name] = NumberCode(mean, std, indicator=seen.size < values.size)
         else:
             self.texts[name] = TextCode(sorted({str(v) for v in values if v is not None}))
 
@@ -181,18 +189,21 @@ class Encoder:
         return (values.astype(object)[:, None] == categories[None, :]).astype(np.float32)
 
     def to_json(self) -> dict[str, Any]:
-        """Give the fitted state as plain JSON values."""
-        return asdict(self)
+        """Give the fitted state as plain JSON values: ``scaler`` and ``categories``."""
+        state = asdict(self)
+        categories = {name: code["categories"] for name, code in state.pop("texts").items()}
+        return {"scaler": state, "categories": categories}
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> "Encoder":
-        """Rebuild an encoder from ``to_json``'s values."""
+        """Rebuild an encoder from ``to_json``'s values, whatever else stands beside them."""
+        scaler = state["scaler"]
         return cls(
-            log=state["log"],
-            target_gaps=state["target_gaps"],
-            scalers={k: TargetScaler(**v) for k, v in state["scalers"].items()},
-            numbers={k: NumberCode(**v) for k, v in state["numbers"].items()},
-            texts={k: TextCode(**v) for k, v in state["texts"].items()},
+            log=scaler["log"],
+            target_gaps=scaler["target_gaps"],
+            scalers={k: TargetScaler(**v) for k, v in scaler["scalers"].items()},
+            numbers={k: NumberCode(**v) for k, v in scaler["numbers"].items()},
+            texts={k: TextCode(v) for k, v in state["categories"].items()},
         )
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from gatewise.data.panel import Panel
+from gatewise.data.windows import series_of
 
 
 def series_labels(panel: Panel) -> np.ndarray:
@@ -27,7 +28,7 @@ def forecast_columns(
     """
     horizon = forecast.shape[1]
     offsets = np.concatenate([[0], np.cumsum([len(times) for times in panel.times])])
-    series = np.searchsorted(offsets, origins, side="right") - 1
+    series = series_of(origins, offsets)
     times = np.concatenate(panel.times)
     ahead = origins[:, None] + np.arange(horizon)  # (n, horizon)
     return {

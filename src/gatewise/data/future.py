@@ -1,10 +1,12 @@
 """The known future: feature values for the steps after each series' end."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import polars as pl
 
 from gatewise.data.dates import check_names, read_times
-from gatewise.data.panel import Panel, feature_values
+from gatewise.data.panel import Panel, feature_values, is_missing
 from gatewise.data.tables import Table
 from gatewise.data.times import format_time
 
@@ -104,3 +106,33 @@ def _check_same(
                 index=int(rows[index]),
                 column=name,
             )
+
+
+def gaps_before(panel: Panel, future: Mapping[str, list[np.ndarray]]) -> list[str]:
+    """Say where a forecast starts later, or knows less of the future, than one may think.
+
+    Args:
+        panel: the history.
+        future: as from :func:`read_future`.
+    """
+    lines = []
+    trailing = {
+        name: int(np.isnan(y[::-1]).argmin())
+        for name, y in zip(panel.series, panel.target, strict=True)
+    }
+    late = {name: steps for name, steps in trailing.items() if steps}
+    if late:
+        name, steps = next(iter(late.items()))
+        which = f" of series {name!r}" if panel.columns.series else ""
+        more = f" (and {len(late) - 1:,} series more)" if len(late) > 1 else ""
+        lines.append(
+            f"the target is missing in the last {steps:,} steps{which}{more}: "
+            "forecasts start behind these steps all the same"
+        )
+    for column, arrays in future.items():
+        empty = sum(int(is_missing(values).sum()) for values in arrays)
+        if empty:
+            lines.append(
+                f"future column {column!r}: {empty:,} values missing, filled by the last known"
+            )
+    return lines

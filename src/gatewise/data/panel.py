@@ -171,7 +171,7 @@ def _static(table: Table, grid: Grid, name: str, names: list[str]) -> list[Any]:
     """The one value of each series."""
     result = []
     for code, values in zip(grid.codes, _on_grid(grid, feature_values(table, name)), strict=True):
-        known = values[~_is_missing(values)].tolist()
+        known = values[~is_missing(values)].tolist()
         other = next((value for value in known if value != known[0]), None)
         if other is not None:
             raise table.error(
@@ -183,7 +183,8 @@ def _static(table: Table, grid: Grid, name: str, names: list[str]) -> list[Any]:
     return result
 
 
-def _is_missing(values: np.ndarray) -> np.ndarray:
+def is_missing(values: np.ndarray) -> np.ndarray:
+    """Tell where a column (N,) of a panel, numbers or text, has no value."""
     return np.array([v is None for v in values]) if values.dtype == object else np.isnan(values)
 
 
@@ -208,7 +209,7 @@ def _missing_notes(panel: Panel, grid: Grid) -> list[str]:
     columns = {panel.columns.target: panel.target, **panel.values}
     for name, series in columns.items():
         flat = np.concatenate(series)[grid.cells]
-        count = int(_is_missing(flat).sum())
+        count = int(is_missing(flat).sum())
         if count:
             what = "target" if name == panel.columns.target else "column"
             notes.append(f"{what} {name!r}: {count:,} of {len(flat):,} values missing")

@@ -38,6 +38,18 @@ def window_origins(
     return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
 
 
+def series_of(origins: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Tell to which series each flat index of ``origins`` (n,) belongs: (n,)."""
+    return np.searchsorted(offsets, origins, side="right") - 1
+
+
+def evenly(origins: np.ndarray, most: int) -> np.ndarray:
+    """Choose at most ``most`` of ``origins`` (n,), evenly spread."""
+    if len(origins) <= most:
+        return origins
+    return origins[np.linspace(0, len(origins) - 1, most).astype(np.int64)]
+
+
 def with_truth(origins: np.ndarray, target: np.ndarray, horizon: int) -> np.ndarray:
     """Keep the origins whose horizon holds at least one observed target (N,)."""
     seen = np.concatenate([[0], np.cumsum(np.isfinite(target))])

@@ -7,11 +7,14 @@ _DAY = 24 * 3_600_000_000
 
 
 def default_horizon(frequency: Frequency) -> int:
-    """One day for steps below a day, a week for days, else a year (weeks: a quarter; years: 5)."""
+    """One day for steps below a day (at most 96 steps), a week for days, else a year.
+
+    Weeks get a quarter, years five of them.
+    """
     if frequency.months:
         return max(12 // frequency.months, 1) if frequency.months < 12 else 5
     if frequency.microseconds < _DAY:
-        return max(_DAY // frequency.microseconds, 1)
+        return min(max(_DAY // frequency.microseconds, 1), 96)
     return 7 if frequency.microseconds < 7 * _DAY else 13
 
 

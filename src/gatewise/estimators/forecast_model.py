@@ -1,6 +1,6 @@
 """One trained forecasting model: encoder and network, fitted on a part of a panel."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from typing import Any
@@ -15,9 +15,10 @@ from gatewise.data.errors import DataError
 from gatewise.data.panel import Panel
 from gatewise.data.slicing import until
 from gatewise.data.times import Frequency
-from gatewise.data.windows import Ends, window_origins, with_truth
+from gatewise.data.windows import Ends, evenly, window_origins, with_truth
 from gatewise.estimators.network import ForecastNet, seasonal_forecast
 from gatewise.training import TrainingOptions, train
+from gatewise.training.progress import OnProgress
 
 _VALIDATION_WINDOWS = 2_000  # evenly chosen; more would cost time and change little
 _FORECAST_BATCH = 512
@@ -119,7 +120,7 @@ class ForecastModel:
         *,
         seed: int,
         device: str = "auto",
-        on_step: Callable[[int, int, float], None] | None = None,
+        on_step: OnProgress | None = None,
     ) -> "ForecastModel":
         """Train on the first ``train_end[s]`` steps of each series, stop by those up to
         ``validation_end[s]``; nothing behind them is looked at.
@@ -139,17 +140,20 @@ class ForecastModel:
         validate = None
         if not np.array_equal(train_end, validation_end):
             kept = _origins(panel, encoded, train_end, validation_end, "validation", shape)
-            validate = partial(_validation_error, windows=windows, origins=_evenly(kept))
+            kept = evenly(kept, _VALIDATION_WINDOWS)
+            validate = partial(_validation_error, windows=windows, origins=torch.from_numpy(kept))
+        some = torch.from_numpy(evenly(training, _VALIDATION_WINDOWS))
+        every = torch.from_numpy(training)
 
         generator = torch.Generator().manual_seed(seed)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             net = build_network(panel.columns, panel.frequency, encoder, settings)
-            net.start_from(_best_naive(windows, _evenly(training), panel.frequency.seasons))
+            net.start_from(_best_naive(windows, some, panel.frequency.seasons))
             _, history = train(
                 net,
-                lambda module, chosen: weighted_loss(module, windows, training[chosen]),
-                len(training),
+                lambda module, chosen: weighted_loss(module, windows, every[chosen]),
+                len(every),
                 validate,
                 settings.training,
                 generator=generator,
@@ -175,10 +179,7 @@ class ForecastModel:
                 inputs = (tensor.to(device) for tensor in windows.inputs(chosen))
                 parts.append(self.net(*inputs).cpu().double().numpy())
         z = np.concatenate(parts) if parts else np.zeros((0, self.settings.horizon))
-        series = np.searchsorted(encoded.offsets, origins, side="right") - 1
-        for index in np.unique(series):
-            z[series == index] = encoded.scalers[index].unscale(z[series == index])
-        return z
+        return encoded.unscale(origins, z)
 
     def last_origins(self, panel: Panel) -> np.ndarray:
         """Give the origin ``horizon`` steps before each series' end."""
@@ -196,7 +197,7 @@ class ForecastModel:
             "settings": asdict(self.settings),
             "columns": asdict(self.columns),
             "frequency": str(self.frequency),
-            "encoder": self.encoder.to_json(),
+            **self.encoder.to_json(),
             "history": self.history,
         }
 
@@ -232,7 +233,7 @@ def _origins(
     stop: Ends,
     part: str,
     shape: dict[str, int],
-) -> Tensor:
+) -> np.ndarray:
     origins = window_origins(encoded.offsets, start, stop, **shape)
     origins = with_truth(origins, encoded.target, shape["horizon"])
     if len(origins) == 0:
@@ -243,29 +244,26 @@ def _origins(
             "a known target fits into it; give more rows, or a smaller horizon, look-back or "
             "number of folds"
         )
-    return torch.from_numpy(origins)
-
-
-def _evenly(origins: Tensor) -> Tensor:
-    if len(origins) <= _VALIDATION_WINDOWS:
-        return origins
-    return origins[torch.linspace(0, len(origins) - 1, _VALIDATION_WINDOWS).long()]
+    return origins
 
 
 def weighted_loss(module: nn.Module, windows: Windows, origins: Tensor) -> Tensor:
     """Mean absolute error in units of each series' spread; missing targets do not count."""
+    total, count = _total_error(module, windows, origins)
+    return total / count.clamp(min=1)
+
+
+def _total_error(module: nn.Module, windows: Windows, origins: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum of the weighted errors, and how many steps had a truth."""
     device = next(module.parameters()).device
     forecast = module(*(tensor.to(device) for tensor in windows.inputs(origins)))  # (B, h)
     z, weight = (tensor.to(device) for tensor in windows.truth(origins))
-    return (weight * (forecast - z).abs()).sum() / (weight > 0).sum().clamp(min=1)
+    return (weight * (forecast - z).abs()).sum(), (weight > 0).sum()
 
 
 def _validation_error(module: nn.Module, windows: Windows, origins: Tensor) -> float:
-    total, count = 0.0, 0
-    for chosen in origins.split(_FORECAST_BATCH):
-        total += float(weighted_loss(module, windows, chosen)) * len(chosen)
-        count += len(chosen)
-    return total / count
+    parts = [_total_error(module, windows, some) for some in origins.split(_FORECAST_BATCH)]
+    return float(sum(total for total, _ in parts)) / float(sum(count for _, count in parts))
 
 
 def _best_naive(windows: Windows, origins: Tensor, seasons: Sequence[int]) -> int:

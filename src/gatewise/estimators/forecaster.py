@@ -1,6 +1,7 @@
 """``Forecaster``: point forecasts of one or many series, on scikit-learn's contract."""
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any
@@ -15,7 +16,7 @@ from gatewise.data.encoding import Encoder
 from gatewise.data.errors import DataError
 from gatewise.data.forecasts import forecast_columns, series_labels
 from gatewise.data.frames import to_frame
-from gatewise.data.future import read_future
+from gatewise.data.future import gaps_before, read_future
 from gatewise.data.panel import Panel, make_panel
 from gatewise.data.slicing import extended, until
 from gatewise.data.tables import read_table
@@ -24,8 +25,9 @@ from gatewise.data.windows import Ends, window_origins
 from gatewise.estimators.defaults import default_lookback, default_segment
 from gatewise.estimators.forecast_model import ForecastModel, ForecastSettings, build_network
 from gatewise.estimators.model_file import read_model, write_model
+from gatewise.estimators.network import CELLS
 from gatewise.training import TrainingOptions
-from gatewise.training.progress import training_bar
+from gatewise.training.progress import progress_bar
 
 _OWN_OPTIONS = {"input_size", "hidden_size", "num_layers", "dropout", "batch_first"}
 
@@ -171,6 +173,8 @@ class Forecaster(BaseEstimator):
                 "give their next rows as future= (on the command line: --future FILE)"
             )
         ahead = read_future(read_table(future), panel, self.horizon) if known else {}
+        for line in gaps_before(panel, ahead):
+            warnings.warn(line, stacklevel=2)
         whole = extended(panel, self.horizon, ahead)
         forecast = self.model_.forecast(whole)
         return to_frame(
@@ -259,7 +263,7 @@ class Forecaster(BaseEstimator):
         settings = ForecastSettings.from_json(header["settings"])
         columns = Columns.from_dict(header["columns"])
         frequency = Frequency.parse(header["frequency"])
-        encoder = Encoder.from_json(header["encoder"])
+        encoder = Encoder.from_json(header)
         net = build_network(columns, frequency, encoder, settings)
         net.load_state_dict(weights)
         model = ForecastModel(settings, columns, frequency, encoder, net.eval(), header["history"])
@@ -272,7 +276,7 @@ class Forecaster(BaseEstimator):
         held_back = [max(int(end * self.validation), self.horizon) for end in ends]
         train_end = np.asarray(ends) - (held_back if self.validation else 0)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        with training_bar(f"{self.cell.upper()}", self.progress) as on_step:
+        with progress_bar(self.cell.upper(), self.progress) as on_step:
             model = ForecastModel.fit(
                 panel,
                 np.maximum(train_end, 0),
@@ -331,8 +335,8 @@ class Forecaster(BaseEstimator):
                 )
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate must be positive, got {self.learning_rate}")
-        if self.cell not in ("lstm", "gru", "rnn"):
-            raise ValueError(f"cell must be 'lstm', 'gru' or 'rnn', got {self.cell!r}")
+        if self.cell not in CELLS:
+            raise ValueError(f"cell must be one of {', '.join(CELLS)}, got {self.cell!r}")
         own = sorted(_OWN_OPTIONS & set(self.cell_options or {}))
         if own:
             raise ValueError(f"cell_options must leave {own[0]!r} to the estimator")

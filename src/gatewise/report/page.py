@@ -23,9 +23,7 @@ WINDOW = ["fold", "series", "origin"]
 SETUP_FACTS = {
     "search": "Learning rates searched",
     "device": "Device",
-    "jobs": "Trials side by side",
-    "threads": "Threads in each trial",
-    "timing_threads": "Threads when timed",
+    "threads": "Threads, of each trial and of the times",
 }
 """Entries of ``setup`` that are shown when they are there, and their titles."""
 

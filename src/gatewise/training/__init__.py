@@ -1,5 +1,6 @@
-"""The one training loop."""
+"""The one training loop, and the threads it may use."""
 
 from gatewise.training.loop import TrainingError, TrainingOptions, train
+from gatewise.training.threads import torch_threads
 
-__all__ = ["TrainingError", "TrainingOptions", "train"]
+__all__ = ["TrainingError", "TrainingOptions", "torch_threads", "train"]

@@ -11,6 +11,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from gatewise.training.progress import OnProgress
+
 
 class TrainingError(RuntimeError):
     """Training cannot go on; the message says where it stopped and what to try."""
@@ -48,7 +50,7 @@ def train(
     *,
     generator: torch.Generator,
     device: str = "auto",
-    on_step: Callable[[int, int, float], None] | None = None,
+    on_step: OnProgress | None = None,
 ) -> tuple[nn.Module, list[dict[str, Any]]]:
     """Train ``module`` and load the weights of its best validation error into it.
 
@@ -62,7 +64,7 @@ def train(
         options: budget and step sizes.
         generator: draws the order of the examples (CPU).
         device: ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"``, …
-        on_step: called with (step, steps, latest validation error) after each step.
+        on_step: called with (step, steps, the latest validation error in words) after each step.
 
     Returns:
         The trained module and its history: one row for each evaluation with ``step``, ``epoch``,
@@ -117,7 +119,7 @@ def train(
             else:
                 stale += 1
         if on_step is not None:
-            on_step(step, options.steps, error)
+            on_step(step, options.steps, f"validation error {error:.4f}")
         if stale >= options.patience:
             break
     module.load_state_dict(best)

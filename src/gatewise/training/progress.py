@@ -4,12 +4,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-OnStep = Callable[[int, int, float], None]
+OnProgress = Callable[[int, int, str], None]
+"""Takes (done, in all, what the last was or came to)."""
 
 
 @contextmanager
-def training_bar(title: str, show: bool | None) -> Iterator[OnStep | None]:
-    """Give a callback for :func:`gatewise.training.train` that moves a bar, or None.
+def progress_bar(title: str, show: bool | None) -> Iterator[OnProgress | None]:
+    """Give a callback that moves a bar, or None.
 
     Args:
         title: what stands before the bar.
@@ -27,17 +28,13 @@ def training_bar(title: str, show: bool | None) -> Iterator[OnStep | None]:
         TimeRemainingColumn,
     )
 
-    with Progress(
-        TextColumn(title),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("validation error {task.fields[error]:.4f}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    ) as progress:
-        bar = progress.add_task(title, total=None, error=float("nan"))
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    latest = TextColumn("{task.fields[latest]}")
+    console = Console(stderr=True)
+    with Progress(*columns, latest, TimeRemainingColumn(), console=console) as progress:
+        bar = progress.add_task(title, total=None, latest="")
 
-        def on_step(step: int, steps: int, error: float) -> None:
-            progress.update(bar, completed=step, total=steps, error=error)
+        def on_progress(done: int, total: int, latest: str) -> None:
+            progress.update(bar, completed=done, total=total, latest=latest)
 
-        yield on_step
+        yield on_progress
