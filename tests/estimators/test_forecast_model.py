@@ -206,3 +206,23 @@ def test_each_setting_changes_the_forecast(panel: Panel, model: ForecastModel) -
     for number, change in enumerate(changes):
         other = fitted(panel, change(SETTINGS)).forecast(panel)
         assert not np.array_equal(before, other), number
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_loss_is_the_absolute_error_in_units_of_the_spread(log: bool) -> None:
+    panel = make_panel(read_table(hourly(200)), target="load", past=[])
+    encoded = Encoder.fit(panel, [200], log=log).encode(panel)
+    windows, origins = Windows.of(encoded, 24, 6), np.array([60, 100])
+    off = torch.linspace(-1.5, 1.5, 12).reshape(2, 6)  # in z, far less than a factor of e³
+
+    class Off(torch.nn.Linear):
+        """A model that is wrong by ``off``."""
+
+        def forward(self, *_: torch.Tensor) -> torch.Tensor:
+            return windows.truth(torch.from_numpy(origins))[0] + off
+
+    loss = float(weighted_loss(Off(1, 1), windows, torch.from_numpy(origins)))
+    ahead = origins[:, None] + np.arange(6)
+    made = encoded.unscale(origins, encoded.z[ahead] + off.numpy())
+    error = np.abs(made - encoded.target[ahead]).mean() / encoded.scalers[0].spread
+    assert loss == pytest.approx(error, rel=1e-5)

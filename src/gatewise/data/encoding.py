@@ -43,6 +43,7 @@ class Encoded:
         known: (N, K) float32, known in the future: calendar, future and static columns.
         weight: (N,) float32, how much an error of 1 in ``z`` counts: in units of the series' own
             training spread, 0 where the target is missing.
+        log_std: (N,) float32, the scaler's ``std`` where ``z`` is a logarithm; 0 where it is not.
         scalers: one for each series.
     """
 
@@ -52,6 +53,7 @@ class Encoded:
     past: np.ndarray
     known: np.ndarray
     weight: np.ndarray
+    log_std: np.ndarray
     scalers: list[TargetScaler]
 
     def unscale(self, origins: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -135,6 +137,9 @@ class Encoder:
             past=_beside(past, len(target)),
             known=_beside(known, len(target)),
             weight=np.nan_to_num(np.concatenate(weights)).astype(np.float32),
+            log_std=np.repeat(
+                np.array([s.std if self.log else 0.0 for s in scalers], dtype=np.float32), lengths
+            ),
             scalers=scalers,
         )
 

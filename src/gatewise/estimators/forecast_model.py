@@ -1,5 +1,6 @@
 """One trained forecasting model: encoder and network, fitted on a part of a panel."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
@@ -64,6 +65,7 @@ class Windows:
     past: Tensor
     known: Tensor
     weight: Tensor
+    log_std: Tensor
     lookback: int
     horizon: int
 
@@ -75,6 +77,7 @@ class Windows:
             past=torch.from_numpy(encoded.past),
             known=torch.from_numpy(encoded.known),
             weight=torch.from_numpy(encoded.weight),
+            log_std=torch.from_numpy(encoded.log_std),
             lookback=lookback,
             horizon=horizon,
         )
@@ -254,11 +257,24 @@ def weighted_loss(module: nn.Module, windows: Windows, origins: Tensor) -> Tenso
 
 
 def _total_error(module: nn.Module, windows: Windows, origins: Tensor) -> tuple[Tensor, Tensor]:
-    """Sum of the weighted errors, and how many steps had a truth."""
+    """Sum of the weighted errors in the target's own unit, and how many steps had a truth."""
     device = next(module.parameters()).device
     forecast = module(*(tensor.to(device) for tensor in windows.inputs(origins)))  # (B, h)
     z, weight = (tensor.to(device) for tensor in windows.truth(origins))
-    return (weight * (forecast - z).abs()).sum(), (weight > 0).sum()
+    off = _unlogged(forecast - z, windows.log_std[origins, None].to(device))
+    return (weight * off.abs()).sum(), (weight > 0).sum()
+
+
+def _unlogged(off: Tensor, log_std: Tensor) -> Tensor:
+    """Turn errors in z (B, h) into what they come to in the target's unit, over dy/dz at the truth.
+
+    Under the logarithm an error d is worth (exp(s d) − 1) / s with the scaler's std s: a forecast
+    that is too high by a factor costs more than one too low by it. Where that factor exceeds e³
+    the tangent goes on, so that one wild forecast does not swamp the batch. Where s = 0, d itself.
+    """
+    x = off * log_std
+    grown = torch.expm1(x.clamp(max=3.0)) + (x - 3.0).clamp(min=0.0) * math.exp(3.0)
+    return torch.where(log_std > 0, grown / log_std.clamp(min=1e-6), off)
 
 
 def _validation_error(module: nn.Module, windows: Windows, origins: Tensor) -> float:
