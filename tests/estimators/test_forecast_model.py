@@ -153,7 +153,7 @@ def test_same_ends_train_all_steps_without_validation(panel: Panel) -> None:
 
 def test_weights_of_the_best_validation_error_are_kept(panel: Panel) -> None:
     """At a wild rate the first evaluation is the best one, and patience ends the training."""
-    wild = replace(TRAINING, learning_rate=1.0, patience=2, evaluations=20)
+    wild = replace(TRAINING, learning_rate=1.0, patience=2, evaluations=20, averaging=0.0)
     model = fitted(panel, replace(SETTINGS, training=wild))
     errors = [row["validation_error"] for row in model.history]
     encoded = model.encoder.encode(panel)
@@ -213,7 +213,7 @@ def test_loss_is_the_absolute_error_in_units_of_the_spread(log: bool) -> None:
     panel = make_panel(read_table(hourly(200)), target="load", past=[])
     encoded = Encoder.fit(panel, [200], log=log).encode(panel)
     windows, origins = Windows.of(encoded, 24, 6), np.array([60, 100])
-    off = torch.linspace(-1.5, 1.5, 12).reshape(2, 6)  # in z, far less than a factor of e³
+    off = torch.linspace(-1.5, 1.5, 12).reshape(2, 6)  # in z, less than a factor of e
 
     class Off(torch.nn.Linear):
         """A model that is wrong by ``off``."""

@@ -86,3 +86,22 @@ def test_rows_of_a_batch_do_not_mix() -> None:
     net, data = stirred(net_of()), inputs()
     alone = torch.cat([net(*(x[row : row + 1] for x in data)) for row in range(6)])
     torch.testing.assert_close(net(*data), alone, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("lookback", [8, 10, 11])
+def test_calendar_of_a_segment_is_that_of_its_last_step(lookback: int) -> None:
+    sizes = {"lookback": lookback, "segment": 4, "known_width": 5, "calendar_width": 3}
+    net = net_of(**sizes)
+    torch.nn.init.normal_(net.correction.weight)
+    z, past = torch.randn(2, lookback), torch.randn(2, lookback, 2)
+    known, ahead = torch.randn(2, lookback, 5), torch.randn(2, 4, 5)
+    expected = net(z, past, known, ahead)
+    last = [step for step in range(lookback) if (lookback - 1 - step) % 4 == 0]
+    others = [step for step in range(lookback) if step not in last]
+    changed = known.clone()
+    changed[:, others, :3] += 1.0
+    assert torch.equal(net(z, past, changed, ahead), expected)
+    for step in last:
+        changed = known.clone()
+        changed[:, step, :3] += 1.0
+        assert not torch.equal(net(z, past, changed, ahead), expected)

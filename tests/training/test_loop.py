@@ -24,7 +24,9 @@ def run(options, validate=everything, seed=0, **rest):
     return train(module, loss, 64, validate, options, generator=generator, device="cpu", **rest)
 
 
-QUICK = TrainingOptions(steps=200, batch_size=16, learning_rate=0.1, weight_decay=0.0)
+QUICK = TrainingOptions(
+    steps=200, batch_size=16, learning_rate=0.1, weight_decay=0.0, averaging=0.5
+)
 
 
 def test_training_reaches_the_solution():
@@ -125,3 +127,21 @@ def test_nan_loss_stops_with_step_and_hint():
             generator=torch.Generator(),
             device="cpu",
         )
+
+
+def test_weights_are_the_moving_average_of_the_steps():
+    torch.manual_seed(0)
+    module = torch.nn.Linear(3, 1)
+    steps = []
+
+    def note(*_):
+        steps.append(module.weight.detach().clone())
+
+    options = TrainingOptions(steps=6, averaging=0.75)
+    generator = torch.Generator().manual_seed(0)
+    train(module, loss, 64, None, options, generator=generator, device="cpu", on_step=note)
+    average = steps[0]
+    for weights in steps[1:]:
+        average = 0.75 * average + 0.25 * weights
+    torch.testing.assert_close(module.weight.detach(), average)
+    assert not torch.allclose(average, steps[-1])

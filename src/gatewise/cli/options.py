@@ -79,7 +79,7 @@ Lookback = Annotated[
     int | None, typer.Option(min=2, help="Steps read. [default: by the frequency]")
 ]
 Segment = Annotated[int | None, typer.Option(min=1, help="Steps read at once by the recurrence.")]
-Steps = Annotated[int | None, typer.Option(min=1, help="Optimiser steps at most. [default: 500]")]
+Steps = Annotated[int | None, typer.Option(min=1, help="Optimiser steps at most. [default: 600]")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
 Seed = Annotated[int, typer.Option(min=0, help="Fixes everything random.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but the result.")]

@@ -37,9 +37,7 @@ class _Timed:
         self.windows = Windows.of(encoded, **shape)
         self.net = build_network(panel.columns, panel.frequency, encoder, settings)
         self.optimizer = torch.optim.AdamW(self.net.parameters())
-        past_width, known_width = encoded.past.shape[1], encoded.known.shape[1]
-        width = settings.segment * (2 + past_width + known_width)
-        self.x = torch.zeros(1, 1, width)
+        self.x = torch.zeros(1, 1, self.net.rnn.input_size)
 
     def train(self, steps: int) -> float:
         """Give the seconds of one optimiser step, over ``steps`` of them."""

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gatewise.data.calendar import calendar_names
 from gatewise.data.columns import Columns
 from gatewise.data.encoding import Encoded, Encoder
 from gatewise.data.errors import DataError
@@ -216,6 +217,7 @@ def build_network(
         horizon=settings.horizon,
         past_width=past_width,
         known_width=known_width,
+        calendar_width=len(calendar_names(frequency)),
         hidden_size=settings.hidden_size,
         segment=settings.segment,
         num_layers=settings.num_layers,
@@ -269,11 +271,11 @@ def _unlogged(off: Tensor, log_std: Tensor) -> Tensor:
     """Turn errors in z (B, h) into what they come to in the target's unit, over dy/dz at the truth.
 
     Under the logarithm an error d is worth (exp(s d) − 1) / s with the scaler's std s: a forecast
-    that is too high by a factor costs more than one too low by it. Where that factor exceeds e³
-    the tangent goes on, so that one wild forecast does not swamp the batch. Where s = 0, d itself.
+    that is too high by a factor costs more than one too low by it. From a factor of e on the
+    tangent goes on, so that one wild forecast does not swamp the batch. Where s = 0, d itself.
     """
     x = off * log_std
-    grown = torch.expm1(x.clamp(max=3.0)) + (x - 3.0).clamp(min=0.0) * math.exp(3.0)
+    grown = torch.expm1(x.clamp(max=1.0)) + (x - 1.0).clamp(min=0.0) * math.e
     return torch.where(log_std > 0, grown / log_std.clamp(min=1e-6), off)
 
 

@@ -28,6 +28,8 @@ class ForecastNet(nn.Module):
         cell: ``"lstm"``, ``"gru"`` or ``"rnn"``.
         lookback, horizon: steps read and steps forecast.
         past_width, known_width: columns known up to the present, and known in the future too.
+        calendar_width: how many of the latter, the first, are the calendar's; of a segment's steps
+            only the last one's are read, which tells the others.
         segment: time steps that one step of the recurrence reads.
         hidden_size, num_layers, dropout: of the recurrent layers; dropout also before the decoder.
         cell_options: further arguments of the layer.
@@ -42,6 +44,7 @@ class ForecastNet(nn.Module):
         past_width: int,
         known_width: int,
         hidden_size: int,
+        calendar_width: int = 0,
         segment: int = 1,
         num_layers: int = 1,
         dropout: float = 0.0,
@@ -50,8 +53,9 @@ class ForecastNet(nn.Module):
         super().__init__()
         options = {"init": "standard", **(cell_options or {})}
         self.segment = segment
+        self.calendar_width = calendar_width
         self.rnn = CELLS[cell](
-            segment * (2 + past_width + known_width),
+            segment * (2 + past_width + known_width - calendar_width) + calendar_width,
             hidden_size,
             num_layers,
             dropout=dropout if num_layers > 1 else 0.0,
@@ -80,10 +84,12 @@ class ForecastNet(nn.Module):
         """
         level = z[:, -1:]  # (B, 1)
         relative = z - level  # (B, L)
-        x = torch.cat([z.tanh()[..., None], relative[..., None], past, known], -1)  # (B, L, F)
+        calendar, named = known.tensor_split([self.calendar_width], dim=-1)
+        x = torch.cat([z.tanh()[..., None], relative[..., None], past, named], -1)  # (B, L, F)
         x = F.pad(x, (0, 0, -x.shape[1] % self.segment, 0))  # zeros before the window
-        x = x.unflatten(1, (-1, self.segment)).flatten(2)  # (B, L / segment, segment · F)
-        _, state = self.rnn(x.transpose(0, 1))
+        x = x.unflatten(1, (-1, self.segment)).flatten(2)  # (B, S, segment · F)
+        ends = calendar[:, (calendar.shape[1] - 1) % self.segment :: self.segment]  # (B, S, ·)
+        _, state = self.rnn(torch.cat([x, ends], -1).transpose(0, 1))
         h_n = state[0] if isinstance(state, tuple) else state  # (layers · D, B, H)
         summary = h_n[-self.directions :].transpose(0, 1).flatten(1)  # (B, D · H)
         context = self.context(self.dropout(summary)).unflatten(1, (self.horizon, _CONTEXT))

@@ -1,4 +1,4 @@
-"""Train a module: AdamW, warm-up and cosine, clipping, early stopping, best weights kept."""
+"""Train a module: AdamW, warm-up and cosine, clipping, averaging, early stopping."""
 
 import copy
 import math
@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gatewise.training.progress import OnProgress
 
@@ -28,15 +29,18 @@ class TrainingOptions:
         learning_rate: the peak, reached after a tenth of the steps, then a cosine down to 1 %.
         weight_decay: AdamW's.
         clip: largest norm of the whole gradient.
+        averaging: decay of the moving average over the steps' weights (Polyak & Juditsky 1992),
+            which is what is validated and kept.
         evaluations: how often, evenly spread over ``steps``, the validation error is taken.
         patience: evaluations without a better validation error after which training stops.
     """
 
-    steps: int = 500
+    steps: int = 600
     batch_size: int = 64
-    learning_rate: float = 5e-3
+    learning_rate: float = 1e-2
     weight_decay: float = 1e-4
     clip: float = 1.0
+    averaging: float = 0.98
     evaluations: int = 25
     patience: int = 15
 
@@ -52,7 +56,7 @@ def train(
     device: str = "auto",
     on_step: OnProgress | None = None,
 ) -> tuple[nn.Module, list[dict[str, Any]]]:
-    """Train ``module`` and load the weights of its best validation error into it.
+    """Train ``module`` and load its best averaged weights into it.
 
     Args:
         module: what is trained; moved to the device.
@@ -60,7 +64,7 @@ def train(
             ``indices`` (batch,), int64 in ``0 … examples − 1``.
         examples: number of training examples.
         validate: ``validate(module)`` gives the validation error, in evaluation mode and without
-            gradients; the lower the better. None trains for all steps and keeps the last weights.
+            gradients; the lower the better. None trains for all steps and keeps the last average.
         options: budget and step sizes.
         generator: draws the order of the examples (CPU).
         device: ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"``, …
@@ -83,6 +87,9 @@ def train(
     batches = _shuffled(examples, options.batch_size, generator)
     every = math.ceil(options.steps / options.evaluations)
 
+    average = AveragedModel(
+        module, multi_avg_fn=get_ema_multi_avg_fn(options.averaging), use_buffers=True
+    )
     history: list[dict[str, Any]] = []
     best, best_error, stale = _weights(module), math.inf, 0
     losses: list[Tensor] = []
@@ -96,12 +103,13 @@ def train(
         rate = schedule.get_last_lr()[0]
         optimizer.step()
         schedule.step()
+        average.update_parameters(module)
         losses.append(loss.detach())
         if step % every == 0 or step == options.steps:
             train_loss = float(torch.stack(losses).mean())
             _require_finite(train_loss, "loss", step, options)
             if validate is not None:
-                error = _evaluate(model, validate)
+                error = _evaluate(average.module, validate)
                 _require_finite(error, "validation error", step, options)
             history.append(
                 {
@@ -115,7 +123,7 @@ def train(
             )
             losses.clear()
             if validate is None or error < best_error:
-                best, best_error, stale = _weights(module), error, 0
+                best, best_error, stale = _weights(average.module), error, 0
             else:
                 stale += 1
         if on_step is not None:
