@@ -75,6 +75,13 @@ def test_readme_scripts_run(bikes, monkeypatch):
     assert names["forecast"].columns == ["series", "time", "step", "forecast"]
 
 
+def test_readme_table_has_the_columns_of_today():
+    from gatewise.comparison.summary import headers
+
+    shown = next(line for line in TEXT.splitlines() if line.startswith("model "))
+    assert shown.split() == " ".join(headers({"metric": "mae"})).split()
+
+
 def test_readme_make_verbs_are_in_the_makefile():
     makefile = README.with_name("Makefile").read_text()
     for verb in re.findall(r"^\$ make (\w+)", TEXT, flags=re.MULTILINE):

@@ -168,18 +168,13 @@ def compare(
     check_arguments(arguments)
     for line in panel.notes:
         say(line)
-    run = RunFolder(Path(out) if out is not None else _default_folder(table, arguments))
-    lengths = [len(times) for times in panel.times]
-    parts = cut_folds(lengths, folds, horizon, lookback)
-    parts, left_out = leave_out_unseen(parts, panel)
-    require_truth(parts, panel, horizon, lookback)
-    require_scale(arguments["metric"], parts, panel)
+    parts, left_out = _make_folds(panel, arguments)
     jobs = _count_jobs(jobs, arguments)
+    run = RunFolder(Path(out) if out is not None else _default_folder(table, arguments))
     if run.started:
         run.require_same(arguments, table.sha256, versions())
     else:
-        threads = max(1, joblib.cpu_count() // jobs)
-        plan = make_plan(arguments, panel, parts, threads)
+        plan = make_plan(arguments, panel, parts, threads=max(1, joblib.cpu_count() // jobs))
         run.start(make_record(data, table, arguments, plan))
     record = run.record()
     plan = Plan.from_json(record["plan"])
@@ -214,6 +209,17 @@ def repeat(
     arguments = dict(record["arguments"])
     columns = arguments.pop("columns")
     return compare(path, **arguments, **columns, out=out, jobs=jobs, say=say, on_trial=on_trial)
+
+
+def _make_folds(panel: Panel, arguments: dict[str, Any]) -> tuple[list[Fold], list[str]]:
+    """Cut the folds and refuse those that nothing could be learnt or measured on; with notes."""
+    horizon, lookback = arguments["horizon"], arguments["lookback"]
+    lengths = [len(times) for times in panel.times]
+    cut = cut_folds(lengths, arguments["folds"], horizon, lookback)
+    folds, notes = leave_out_unseen(cut, panel)
+    require_truth(folds, panel, horizon, lookback)
+    require_scale(arguments["metric"], folds, panel)
+    return folds, notes
 
 
 def _run_trials(

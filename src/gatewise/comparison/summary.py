@@ -34,9 +34,10 @@ def remarks(result: Mapping[str, Any]) -> list[str]:
         for cell in cells
         if cell["seed_spread"] is not None
     ]
+    threads = "1 thread" if setup["threads"] == 1 else f"{setup['threads']} threads"
     times = (
         f"times: {setup['steps']} optimiser steps, one step of the layer; one process, "
-        f"{setup['threads']} threads, backend {setup['backend']}"
+        f"{threads}, backend {setup['backend']}"
     )
     luck = f"{result['metric'].upper()} spread between seeds: {', '.join(spreads)}"
     return [luck, times] if spreads else [times]

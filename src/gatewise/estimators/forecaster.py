@@ -342,29 +342,11 @@ class Forecaster(BaseEstimator):
             raise ValueError(f"cell_options must leave {own[0]!r} to the estimator")
 
     def _panel(self, data: Any) -> Panel:
-        return make_panel(
-            read_table(data),
-            target=self.target,
-            time=self.time,
-            series=self.series,
-            past=self.past,
-            future=self.future,
-            static=self.static,
-            frequency=self.frequency,
-        )
+        parts = ("target", "time", "series", "past", "future", "static", "frequency")
+        return make_panel(read_table(data), **{part: getattr(self, part) for part in parts})
 
     def _panel_like_fit(self, data: Any) -> Panel:
-        columns = self.columns_
-        return make_panel(
-            read_table(data),
-            target=columns.target,
-            time=columns.time,
-            series=columns.series,
-            past=columns.past,
-            future=columns.future,
-            static=columns.static,
-            frequency=self.frequency_,
-        )
+        return make_panel(read_table(data), **vars(self.columns_), frequency=self.frequency_)
 
     def _require_history(self, panel: Panel) -> None:
         for name, times in zip(panel.series, panel.times, strict=True):
