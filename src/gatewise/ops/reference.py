@@ -82,10 +82,11 @@ def scan(
         records: a list to which every step's record is added, in the end sorted by time.
     """
     outputs = []
+    steps = xw.unbind(0)  # whose backward is one stack; that of T times xw[t] would be T² work
     for t in walk.order:
         if walk.cuts is not None:
             state = tuple(s.masked_fill(walk.cuts[t], 0) for s in state)
-        record = step(xw[t], *state)
+        record = step(steps[t], *state)
         state = _advance(state, record, None if walk.valid is None else walk.valid[t])
         outputs.append(state[0])
         if records is not None:
