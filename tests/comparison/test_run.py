@@ -240,6 +240,14 @@ def test_wrong_arguments_are_named_and_leave_no_folder(table, tmp_path, wrong, w
     assert not (tmp_path / "none").exists()
 
 
+def test_workers_of_an_earlier_call_follow_into_another_directory(table, tmp_path, monkeypatch):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        gatewise.compare(table, **TINY | {"seeds": 1, "folds": 2}, jobs=2, out="run")
+        assert (tmp_path / name / "run" / "report.html").exists()
+
+
 def children(pid):
     """The worker processes that joblib started, where the system tells."""
     listed = Path(f"/proc/{pid}/task/{pid}/children")

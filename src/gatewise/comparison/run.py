@@ -239,8 +239,9 @@ def _run_trials(
         initializer=end_with,  # or a killed run would leave its workers behind
         initargs=(os.getpid(),),
     )
+    path = run.path.resolve()  # workers of an earlier call may live in another directory
     names = parallel(
-        joblib.delayed(run_trial)(trial, plan, folds[trial.fold], panel, run.path) for trial in todo
+        joblib.delayed(run_trial)(trial, plan, folds[trial.fold], panel, path) for trial in todo
     )
     for done, name in enumerate(names, start=len(trials) - len(todo) + 1):
         if on_trial is not None:
