@@ -16,7 +16,7 @@ from gatewise.comparison.outcome import judge
 from gatewise.comparison.plan import BASELINES, Plan
 from gatewise.comparison.planning import check_arguments, make_plan, plan_notes, require_scale
 from gatewise.comparison.record import describe_setup, make_record, versions
-from gatewise.comparison.run_folder import RunFolder, require_same_data
+from gatewise.comparison.run_folder import RunFolder, finished_trials, require_same_data
 from gatewise.comparison.summary import as_text
 from gatewise.comparison.timing import measure_times
 from gatewise.comparison.trials import cell_settings, end_with, run_trial
@@ -251,7 +251,7 @@ def _run_trials(
 def _conclude(run: RunFolder, plan: Plan, folds: list[Fold], panel: Panel, table: Table) -> None:
     """Measure the times, make the tests, and write ``result.json``."""
     record = run.record()
-    results = {trial.name: run.trial(trial.name) or {} for trial in plan.trials()}
+    results = finished_trials(run, (trial.name for trial in plan.trials()))
     last = until(panel, folds[-1].validation_end)
     encoder = Encoder.fit(last, folds[-1].train_end)
     settings = {cell: cell_settings(plan, cell) for cell in plan.cells}

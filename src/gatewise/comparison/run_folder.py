@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,21 @@ class RunFolder:
                 f"{self.path}: was begun with other versions ({told}), whose numbers do not mix: "
                 "choose another --out"
             )
+
+
+def finished_trials(run: RunFolder, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Read the results of trials that must be finished, by name.
+
+    Raises:
+        DataError: names the first that is not there.
+    """
+    results = {}
+    for name in names:
+        result = run.trial(name)
+        if result is None:
+            raise DataError(f"{run.path}: trial {name} left no result: give the same call again")
+        results[name] = result
+    return results
 
 
 def require_same_data(record: dict[str, Any], source: str | os.PathLike[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gatewise.comparison.plan import Plan, Trial
-from gatewise.comparison.run_folder import RunFolder, require_same_data
+from gatewise.comparison.run_folder import RunFolder, finished_trials, require_same_data
 from gatewise.data.errors import DataError
 
 
@@ -31,7 +31,7 @@ def winner(source: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
     plan = Plan.from_json(record["plan"])
     cell = result["verdict"]["take"]
     names = [Trial(cell, f, s).name for f in range(plan.folds) for s in range(plan.seeds)]
-    trials = [run.trial(name) or {} for name in names]
+    trials = list(finished_trials(run, names).values())
     columns = record["arguments"]["columns"]
     return path, {
         "horizon": plan.horizon,

@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from gatewise.nn import checks, layout
 from gatewise.nn.init import Weights, check_scheme, initialise
+from gatewise.nn.representation import shown_arguments
 from gatewise.ops.call import CellName, Extras, Options
 from gatewise.ops.dispatch import check_backend_name
 
@@ -118,12 +119,7 @@ class RecurrentLayer(nn.Module, ABC):
 
     def extra_repr(self) -> str:
         """Show the sizes, and every other argument that is not at its default."""
-        shown = [str(self.input_size), str(self.hidden_size)]
-        for name, default in self._defaults().items():
-            value = getattr(self, name)
-            if value != default:
-                shown.append(f"{name}={value!r}")
-        return ", ".join(shown)
+        return shown_arguments(self, self._defaults())
 
     def _defaults(self) -> dict[str, Any]:
         """Give the arguments that ``extra_repr`` shows when they differ from these defaults."""

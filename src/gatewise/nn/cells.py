@@ -10,6 +10,7 @@ from gatewise.cells import gru_step, lstm_step, rnn_step
 from gatewise.nn import checks
 from gatewise.nn.init import Weights, check_scheme, initialise
 from gatewise.nn.layers import Device
+from gatewise.nn.representation import shown_arguments
 from gatewise.ops.call import CellName, check_choice
 
 
@@ -59,12 +60,7 @@ class RecurrentCell(nn.Module):
 
     def extra_repr(self) -> str:
         """Show the sizes, and every other argument that is not at its default."""
-        shown = [str(self.input_size), str(self.hidden_size)]
-        for name, default in self._defaults().items():
-            value = getattr(self, name)
-            if value != default:
-                shown.append(f"{name}={value!r}")
-        return ", ".join(shown)
+        return shown_arguments(self, self._defaults())
 
     def _defaults(self) -> dict[str, object]:
         return {"bias": True, "init": "torch", "max_period": None}
