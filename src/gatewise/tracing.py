@@ -10,7 +10,6 @@ from torch.nn.utils.rnn import PackedSequence
 
 from gatewise.nn.base import RecurrentLayer, check_layer
 from gatewise.nn.checks import Lengths
-from gatewise.nn.layout import Reorder
 from gatewise.ops import Call, reference
 from gatewise.ops.walk import Walk, plan_walk
 
@@ -21,7 +20,6 @@ _GATES: dict[str, dict[str, str]] = {
     "rnn": {},
 }
 _CANDIDATE: dict[str, str | None] = {"lstm": "g", "gru": "n", "rnn": None}
-_KEEPING_GATE: dict[str, str | None] = {"lstm": "forget", "gru": "update", "rnn": None}
 
 
 @dataclass(frozen=True)
@@ -35,15 +33,16 @@ class DirectionTrace:
         hidden: h after each step; (T, B, P) with a projection.
         cell: the LSTM's c after each step; None for GRU and RNN.
         candidate: what is written where a gate lets it, LSTM's g, GRU's n; None for an RNN.
-        gates: by name, LSTM: ``"input"``, ``"forget"``, ``"output"``; GRU: ``"reset"`` and
-            ``"update"``, which is torch's z: it *keeps* the old state, 1 − Γu in the lecture
-            notes; RNN: none.
+        gates: by name, LSTM: ``"input"``, ``"forget"`` (1 − i when coupled), ``"output"``; GRU:
+            ``"reset"`` and ``"update"``, which is torch's z: it *keeps* the old state, 1 − Γu in
+            the lecture notes; RNN: none.
         retention: how much of the memory at the beginning of the walk is still there after step t,
-            the running product of the forget gate (GRU: of z), begun again at each reset; None for
-            an RNN. A reverse walk begins at the sequence's end.
+            the running product of the forget gate (GRU: of z), begun again at each reset; with
+            zoneout, of what it makes of that gate; None for an RNN. A reverse walk begins at the
+            sequence's end.
         half_life: (H,), each unit's half-life in steps, ln 2 / −mean ln f over all steps of all
-            sequences (z for f in a GRU); inf where nothing is ever forgotten, NaN where there is no
-            step; None for an RNN.
+            sequences (z for f in a GRU, with zoneout as above); inf where nothing is ever
+            forgotten, NaN where there is no step; None for an RNN.
     """
 
     hidden: Tensor
@@ -90,8 +89,8 @@ def trace(
     """Run a layer and keep all that happens inside.
 
     It runs on the reference backend, whatever the layer's own, in the layer's own mode (in training
-    mode, dropout between layers acts), and everything in it can be differentiated when gradients
-    are on. All that happens in every step stays in memory.
+    mode, dropout and zoneout act), and everything in it can be differentiated when gradients are
+    on. All that happens in every step stays in memory.
 
     Args:
         layer: an LSTM, GRU or RNN.
@@ -114,7 +113,7 @@ def trace(
 
     batch = layer.prepare(input, hx, lengths, resets)
     output, state = layer.run_with(record, batch)
-    traces = [_trace_direction(*run, batch.layout.restore_batch) for run in runs]
+    traces = [_trace_direction(*run) for run in runs]
     step = layer.num_directions
     layers = [
         LayerTrace(traces[k], traces[k + 1] if step == 2 else None)
@@ -123,8 +122,8 @@ def trace(
     return Trace(output, state[0], state[1] if len(state) == 2 else None, layers)
 
 
-def _trace_direction(call: Call, records: list[Any], restore_batch: Reorder) -> DirectionTrace:
-    """Collect the records of one run, 0 beyond the lengths, with the batch in the user's order."""
+def _trace_direction(call: Call, records: list[Any]) -> DirectionTrace:
+    """Collect the records of one run, 0 beyond the lengths."""
     walk = plan_walk(len(call.x), call.lengths, call.resets, reverse=call.options.reverse)
 
     def collect(field: str, like: Tensor) -> Tensor:
@@ -132,21 +131,20 @@ def _trace_direction(call: Call, records: list[Any], restore_batch: Reorder) -> 
         return walk.clear(torch.stack(steps) if steps else like.new_zeros(0, *like.shape))
 
     memory = call.state[-1]  # (B, H), the LSTM's c and the others' h
-    gates = {name: collect(field, memory) for name, field in _GATES[call.cell].items()}
-    keeping, candidate = _KEEPING_GATE[call.cell], _CANDIDATE[call.cell]
-    retention = None if keeping is None else _retention(gates[keeping], walk)
+    candidate = _CANDIDATE[call.cell]
+    kept = None if call.cell == "rnn" else collect("kept", memory)
     return DirectionTrace(
-        hidden=restore_batch(collect("h", call.state[0])),
-        cell=restore_batch(collect("c", memory)) if call.cell == "lstm" else None,
-        candidate=None if candidate is None else restore_batch(collect(candidate, memory)),
-        gates={name: restore_batch(gate) for name, gate in gates.items()},
-        retention=None if retention is None else restore_batch(retention),
-        half_life=None if keeping is None else _half_life(gates[keeping], walk),
+        hidden=collect("h", call.state[0]),
+        cell=collect("c", memory) if call.cell == "lstm" else None,
+        candidate=None if candidate is None else collect(candidate, memory),
+        gates={name: collect(field, memory) for name, field in _GATES[call.cell].items()},
+        retention=None if kept is None else _retention(kept, walk),
+        half_life=None if kept is None else _half_life(kept, walk),
     )
 
 
 def _retention(keep: Tensor, walk: Walk) -> Tensor:
-    """Multiply up a gate (T, B, H) along the walk, from 1 at its beginning and after each cut."""
+    """Multiply up what the steps keep, (T, B, H), along the walk, from 1 and again after a cut."""
     keep = _fill_invalid(keep, walk)
     product = torch.ones_like(keep[0]) if len(keep) else keep  # (B, H)
     products = list(keep)
@@ -159,7 +157,7 @@ def _retention(keep: Tensor, walk: Walk) -> Tensor:
 
 
 def _half_life(keep: Tensor, walk: Walk) -> Tensor:
-    """Give ln 2 / −mean ln f over the valid steps of a gate (T, B, H), for each unit."""
+    """Give ln 2 / −mean ln f over the valid steps of what each keeps, (T, B, H), a unit."""
     logs = _fill_invalid(keep, walk).log().sum(dim=(0, 1))  # (H,)
     count = keep[..., 0].numel() if walk.valid is None else walk.valid.sum()
     # abs turns the −0 of a gate that is always 1 into 0, so that the half-life is +inf.

@@ -37,7 +37,7 @@ def test_lstm_step_matches_the_notes(output_activation: str, proj: int) -> None:
     new_c = sigmoid(i) * np.tanh(g) + sigmoid(f) * c.numpy()
     new_h = sigmoid(o) * (np.tanh(new_c) if output_activation == "tanh" else new_c)
     new_h = new_h if w_hr is None else new_h @ w_hr.numpy().T
-    expected = (new_h, new_c, sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o))
+    expected = (new_h, new_c, sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o), sigmoid(f))
     for name, got, want in zip(step._fields, step, expected, strict=True):
         np.testing.assert_allclose(got.numpy(), want, rtol=LIMIT, atol=LIMIT, err_msg=name)
 
@@ -53,7 +53,7 @@ def test_gru_step_matches_the_notes(reset_after: bool) -> None:
     old = h.numpy()
     r, z = sigmoid(x_r + old @ w_r.T + b_r), sigmoid(x_z + old @ w_z.T + b_z)
     n = np.tanh(x_n + (r * (old @ w_n.T + b_n) if reset_after else (r * old) @ w_n.T + b_n))
-    expected = ((1 - z) * n + z * old, r, z, n)
+    expected = ((1 - z) * n + z * old, r, z, n, z)
     for name, got, want in zip(step._fields, step, expected, strict=True):
         np.testing.assert_allclose(got.numpy(), want, rtol=LIMIT, atol=LIMIT, err_msg=name)
 

@@ -106,7 +106,7 @@ def test_packed_sequence_takes_no_masks(masks: dict[str, Any]) -> None:
         ({"proj_size": 5}, "proj_size must be smaller than hidden_size=5; got 5"),
         ({"proj_size": -1}, "proj_size must be an integer of at least 0; got -1"),
         ({"bias": 1}, "bias must be True or False; got 1"),
-        ({"dropout": 1.5}, "dropout must be a number from 0 to 1; got 1.5"),
+        ({"dropout": 1.5}, "dropout must be a probability, a number from 0 to 1; got 1.5"),
         ({"output_activation": "relu"}, "must be one of 'tanh', 'identity'; got 'relu'"),
         ({"backend": "fast"}, "no backend 'fast'; choose one of 'auto', 'torch', 'reference'"),
     ],

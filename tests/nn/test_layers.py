@@ -38,8 +38,13 @@ def test_constructor_takes_torchs_arguments_in_torchs_order(kind: str) -> None:
     mine = [(p.name, p.default) for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
     assert mine == torchs
     own = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
-    first = {"LSTM": ["output_activation"], "GRU": ["reset_after"], "RNN": []}[kind]
-    assert own == [*first, "init", "max_period", "backend"]
+    first = {
+        "LSTM": ["output_activation", "peephole", "coupled", "layer_norm"],
+        "GRU": ["reset_after", "layer_norm"],
+        "RNN": [],
+    }[kind]
+    for_all = ["recurrent_dropout", "zoneout", "learn_initial_state"]
+    assert own == [*first, *for_all, "init", "max_period", "backend"]
 
 
 def test_rnn_takes_nonlinearity_fourth_as_torch_does() -> None:

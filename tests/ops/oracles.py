@@ -20,6 +20,12 @@ ONNX_FORMS: dict[str, tuple[str, dict[str, Any]]] = {
             "activation_beta": [0.0],
         },
     ),
+    "lstm-peephole": ("LSTM", {"activations": ["Sigmoid", "Tanh", "Tanh"]}),
+    "lstm-coupled": ("LSTM", {"activations": ["Sigmoid", "Tanh", "Tanh"], "input_forget": 1}),
+    "lstm-coupled-peephole": (
+        "LSTM",
+        {"activations": ["Sigmoid", "Tanh", "Tanh"], "input_forget": 1},
+    ),
     "gru": ("GRU", {"activations": ["Sigmoid", "Tanh"], "linear_before_reset": 1}),
     "gru-reset-before": ("GRU", {"activations": ["Sigmoid", "Tanh"], "linear_before_reset": 0}),
     "rnn": ("RNN", {"activations": ["Tanh"]}),
@@ -46,6 +52,7 @@ def run_onnx(
     *,
     lengths: Tensor | None = None,
     reverse: bool = False,
+    unused: float = 0.0,
 ) -> tuple[Tensor, ...]:
     """Run one layer in ONNX Runtime (float32 is all it has).
 
@@ -55,6 +62,7 @@ def run_onnx(
         directions: one (forward, or reverse if ``reverse``) or two dicts of state and weights.
         lengths: (B,), each at least 1.
         reverse: what a single direction is.
+        unused: fills the forget gate's blocks that ONNX wants, and ignores, for coupled gates.
 
     Returns:
         y (T, B, D·H) and the final states (D, B, H).
@@ -65,10 +73,12 @@ def run_onnx(
         for name, value in attributes.items()
     }
     way = "bidirectional" if len(directions) == 2 else "reverse" if reverse else "forward"
+    if "input_forget" in attributes:
+        directions = [_with_forget_blocks(one, unused) for one in directions]
     inputs = _onnx_inputs(op_type, x, directions, lengths)
     hidden = directions[0]["w_hh"].shape[1]
     outputs = ["Y", "Y_h"] + (["Y_c"] if op_type == "LSTM" else [])
-    order = _INPUT_ORDER if op_type == "LSTM" else _INPUT_ORDER[:-1]
+    order = _INPUT_ORDER if op_type == "LSTM" else _INPUT_ORDER[:-2]
     names = [name if name in inputs else "" for name in order]
     node = helper.make_node(op_type, names, outputs, hidden_size=hidden, direction=way, **repeated)
     graph = helper.make_graph(
@@ -96,7 +106,18 @@ def run_onnx(
     return y.transpose(1, 2).flatten(2), *state
 
 
-_INPUT_ORDER = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c")
+_INPUT_ORDER = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P")
+
+
+def _with_forget_blocks(one: dict[str, Tensor], fill: float) -> dict[str, Tensor]:
+    """Insert the second block: i g o -> i f g o, peepholes i o -> i f o."""
+
+    def insert(name: str, blocks: Tensor) -> Tensor:
+        first, *rest = blocks.detach().chunk(2 if name == "w_peephole" else 3)
+        return torch.cat([first, torch.full_like(first, fill), *rest])
+
+    gated = ("w_ih", "w_hh", "b_ih", "b_hh", "w_peephole")
+    return {name: insert(name, value) if name in gated else value for name, value in one.items()}
 
 
 def _onnx_inputs(
@@ -108,6 +129,9 @@ def _onnx_inputs(
     inputs = {"X": x.detach().numpy(), "W": stack("w_ih"), "R": stack("w_hh")}
     if "b_ih" in directions[0]:
         inputs["B"] = np.concatenate([stack("b_ih"), stack("b_hh")], axis=1)
+    if "w_peephole" in directions[0]:  # i f o -> i o f
+        peepholes = [one["w_peephole"].detach().chunk(3) for one in directions]
+        inputs["P"] = np.stack([torch.cat((i, o, f)).numpy() for i, f, o in peepholes])
     if lengths is not None:
         inputs["sequence_lens"] = lengths.to(torch.int32).numpy()
     for short, name in (("h_0", "initial_h"), ("c_0", "initial_c")):
@@ -120,9 +144,10 @@ def run_torch(
     form: str, tensors: dict[str, Tensor], *, reverse: bool = False
 ) -> tuple[Tensor, ...]:
     """Run one layer in one direction through ``torch.nn``, its weights bound to ``tensors``."""
-    hidden = tensors["w_hh"].shape[0] // {"lstm": 4, "gru": 3}.get(form, 1)
+    cell = form.partition("-")[0]
+    hidden = tensors["w_hh"].shape[0] // {"lstm": 4, "gru": 3, "rnn": 1}[cell]
     proj = tensors["w_hr"].shape[0] if "w_hr" in tensors else 0
-    kind = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}.get(form, torch.nn.RNN)
+    kind = getattr(torch.nn, cell.upper())
     options: dict[str, Any] = {"nonlinearity": "relu"} if form == "rnn-relu" else {}
     if proj:
         options["proj_size"] = proj
@@ -132,8 +157,8 @@ def run_torch(
     long_names["w_hr"] = "weight_hr"
     weights = {f"{long_names[k]}_l0": v for k, v in tensors.items() if k in long_names}
     state = tuple(tensors[name].unsqueeze(0) for name in ("h_0", "c_0") if name in tensors)
-    hx = state if form == "lstm" else state[0]
+    hx = state if cell == "lstm" else state[0]
     given = x.flip(0) if reverse else x
     y, final = torch.func.functional_call(module, weights, (given, hx))
-    finals = final if form == "lstm" else (final,)
+    finals = final if cell == "lstm" else (final,)
     return (y.flip(0) if reverse else y), *(s.squeeze(0) for s in finals)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from sequence_cases import FORMS, OPERATORS, OPTIONS, RUNS, TORCH_FORMS, make_tensors, run_operator
+from sequence_cases import FORMS, OPERATORS, RUNS, make_tensors, run_operator
 
 from gatewise import ops
 from gatewise.ops import dispatch
@@ -30,19 +30,19 @@ def test_forced_backend_is_the_one_that_runs(
     form: str, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran = count_runs(monkeypatch)
-    run_operator(form, make_tensors(FORMS[form][0], 3, 2), backend=backend)
+    run_operator(form, make_tensors(form, 3, 2), backend=backend)
     assert ran == [backend]
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_auto_takes_the_fastest_that_can(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = count_runs(monkeypatch)
-    tensors = make_tensors(FORMS[form][0], 3, 2)
+    tensors = make_tensors(form, 3, 2)
     run_operator(form, tensors)
     run_operator(form, tensors, resets=torch.zeros(3, 2, dtype=torch.bool))
-    run_operator(form, make_tensors(FORMS[form][0], 0, 2))
-    run_operator(form, make_tensors(FORMS[form][0], 3, 0))
-    first = "torch" if form in TORCH_FORMS else "reference"
+    run_operator(form, make_tensors(form, 0, 2))
+    run_operator(form, make_tensors(form, 3, 0))
+    first = "torch" if (form, "torch") in RUNS else "reference"
     assert ran == [first, "reference", "reference", "reference"]
 
 
@@ -59,7 +59,7 @@ def test_auto_takes_the_fastest_that_can(form: str, monkeypatch: pytest.MonkeyPa
 def test_forced_backend_that_cannot_is_refused(
     form: str, shape: tuple[int, int], resets: torch.Tensor | None, words: str
 ) -> None:
-    tensors = make_tensors(FORMS[form][0], *shape)
+    tensors = make_tensors(form, *shape)
     with pytest.raises(ops.BackendError) as caught:
         run_operator(form, tensors, resets=resets, backend="torch")
     message = str(caught.value)
@@ -87,7 +87,7 @@ def test_seed_is_refused_while_nothing_is_drawn() -> None:
 )
 def test_unknown_option_is_refused_by_name(cell: str, option: str) -> None:
     with pytest.raises(ValueError, match=f"{option} must be one of .*; got 'softsign'"):
-        OPTIONS[cell](**{option: "softsign"})
+        ops.OPTIONS[cell](**{option: "softsign"})
 
 
 def test_every_cell_has_an_operator_in_the_package() -> None:

@@ -38,7 +38,7 @@ def as_function(
 @pytest.mark.parametrize("situation", SITUATIONS)
 @pytest.mark.parametrize("form", FORMS)
 def test_reference_gradients_match_finite_differences(form: str, situation: str) -> None:
-    tensors = make_tensors(FORMS[form][0], 3, 3, 2, 2)
+    tensors = make_tensors(form, 3, 3, 2, 2)
     assert torch.autograd.gradcheck(
         as_function(form, tensors, situation), tuple(tensors.values()), check_forward_ad=True
     )
@@ -47,15 +47,15 @@ def test_reference_gradients_match_finite_differences(form: str, situation: str)
 @pytest.mark.parametrize("situation", ["plain", "all"])
 @pytest.mark.parametrize("form", FORMS)
 def test_reference_second_derivatives_match_finite_differences(form: str, situation: str) -> None:
-    tensors = make_tensors(FORMS[form][0], 2 if situation == "plain" else 3, 3, 1, 2)
+    tensors = make_tensors(form, 2 if situation == "plain" else 3, 3, 1, 2)
     assert torch.autograd.gradgradcheck(
         as_function(form, tensors, situation), tuple(tensors.values())
     )
 
 
 def test_reference_projection_gradients_match_finite_differences() -> None:
-    tensors = make_tensors("lstm", 3, 2, 2, 3, proj=2)
-    function = as_function("lstm", tensors, "plain")
+    tensors = make_tensors("lstm-projection", 3, 2, 2, 3)
+    function = as_function("lstm-projection", tensors, "plain")
     assert torch.autograd.gradcheck(function, tuple(tensors.values()))
     assert torch.autograd.gradgradcheck(function, tuple(tensors.values()))
 

@@ -17,16 +17,22 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+
+from gatewise.cells.parts import Keep, linear, zone
 
 
 class GRUStep(NamedTuple):
-    """One GRU step: the new state first, then what made it; each (B, H)."""
+    """One GRU step: the new state first, then what made it; each (B, H).
+
+    ``kept`` is the share of the old h that is in the new one: z, and with zoneout what it makes
+    of z.
+    """
 
     h: Tensor
     r: Tensor
     z: Tensor
     n: Tensor
+    kept: Tensor
 
 
 def gru_step(
@@ -36,6 +42,9 @@ def gru_step(
     b_hh: Tensor | None,
     *,
     reset_after: bool = True,
+    w_ln_hh: Tensor | None = None,
+    recurrent_mask: Tensor | None = None,
+    keep_h: Keep | None = None,
 ) -> GRUStep:
     """Take one step of the GRU.
 
@@ -45,19 +54,25 @@ def gru_step(
         w_hh: recurrent weights, (3H, H).
         b_hh: recurrent bias, (3H,), or None.
         reset_after: whether r acts on U h + b (True) or on h itself (False).
+        w_ln_hh: gain of the layer norm of the recurrent products, (3H,), or None (Ba et al. 2016).
+            With ``reset_after=False`` there are two, normalised apart: (B, 2H) and (B, H).
+        recurrent_mask: multiplies h on its way into W_hh, (B, H), or None; z keeps h as it is.
+        keep_h: zoneout of h, as :func:`gatewise.cells.parts.zone` takes it, or None.
 
     Where z is exactly 1, h comes back unchanged.
     """
     x_rz, x_n = _split(xw, dim=-1)  # (B, 2H), (B, H)
-    w_rz, w_n = _split(w_hh, dim=0)  # (2H, H), (H, H)
-    b_rz, b_n = (None, None) if b_hh is None else _split(b_hh, dim=0)
-
-    r, z = torch.sigmoid(x_rz + F.linear(h, w_rz, b_rz)).chunk(2, dim=-1)  # (B, H) each
+    seen = h if recurrent_mask is None else recurrent_mask * h  # (B, H)
     if reset_after:
-        n = torch.tanh(x_n + r * F.linear(h, w_n, b_n))  # (B, H)
+        u_rz, u_n = _split(linear(seen, w_hh, b_hh, w_ln_hh), dim=-1)  # (B, 2H), (B, H)
+        r, z = torch.sigmoid(x_rz + u_rz).chunk(2, dim=-1)  # (B, H) each
+        n = torch.tanh(x_n + r * u_n)  # (B, H)
     else:
-        n = torch.tanh(x_n + F.linear(r * h, w_n, b_n))  # (B, H)
-    return GRUStep((1 - z) * n + z * h, r, z, n)
+        rz, candidate = zip(*(_split_weight(w) for w in (w_hh, b_hh, w_ln_hh)), strict=True)
+        r, z = torch.sigmoid(x_rz + linear(seen, *rz)).chunk(2, dim=-1)  # (B, H) each
+        n = torch.tanh(x_n + linear(r * seen, *candidate))  # (B, H)
+    kept = z if keep_h is None else zone(torch.ones_like(z), z, keep_h)
+    return GRUStep(zone(h, (1 - z) * n + z * h, keep_h), r, z, n, kept)
 
 
 def _split(blocks: Tensor, dim: int) -> tuple[Tensor, Tensor]:
@@ -65,3 +80,7 @@ def _split(blocks: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     hidden = blocks.shape[dim] // 3
     gates, candidate = blocks.split([2 * hidden, hidden], dim=dim)
     return gates, candidate
+
+
+def _split_weight(weight: Tensor | None) -> tuple[Tensor, Tensor] | tuple[None, None]:
+    return (None, None) if weight is None else _split(weight, dim=0)

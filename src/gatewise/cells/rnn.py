@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+
+from gatewise.cells.parts import Keep, linear, zone
 
 
 class RNNStep(NamedTuple):
@@ -25,6 +26,8 @@ def rnn_step(
     b_hh: Tensor | None,
     *,
     nonlinearity: str = "tanh",
+    recurrent_mask: Tensor | None = None,
+    keep_h: Keep | None = None,
 ) -> RNNStep:
     """Take one step of the simple RNN.
 
@@ -34,6 +37,9 @@ def rnn_step(
         w_hh: recurrent weights, (H, H).
         b_hh: recurrent bias, (H,), or None.
         nonlinearity: ``"tanh"`` or ``"relu"``.
+        recurrent_mask: multiplies h on its way into W_hh, (B, H), or None.
+        keep_h: zoneout of h, as :func:`gatewise.cells.parts.zone` takes it, or None.
     """
     activation = torch.tanh if nonlinearity == "tanh" else torch.relu
-    return RNNStep(activation(xw + F.linear(h, w_hh, b_hh)))
+    seen = h if recurrent_mask is None else recurrent_mask * h
+    return RNNStep(zone(h, activation(xw + linear(seen, w_hh, b_hh)), keep_h))

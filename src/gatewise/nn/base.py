@@ -1,20 +1,20 @@
 """What the three layers share: weights, forms of input, and one loop over layers and directions."""
 
 import warnings
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from gatewise.nn import checks, layout
-from gatewise.nn.init import Weights, check_scheme, initialise
-from gatewise.nn.representation import shown_arguments
-from gatewise.ops.call import CellName, Extras, Options
+from gatewise.nn.init import initialise
+from gatewise.nn.module import RecurrentModule
+from gatewise.ops.call import Extras, check_probability
 from gatewise.ops.dispatch import check_backend_name
+from gatewise.ops.weights import Weights
 
 # One of gatewise.ops.lstm, gru, rnn, or what takes its place: (x, *state, w_ih, ...) -> (y, *state)
 Operator = Callable[..., tuple[Tensor, ...]]
@@ -38,13 +38,10 @@ class Batch(NamedTuple):
     layout: layout.Layout
 
 
-class RecurrentLayer(nn.Module, ABC):
+class RecurrentLayer(RecurrentModule):
     """Base of LSTM, GRU and RNN; a subclass gives the cell, its operator and its options."""
 
-    cell: ClassVar[CellName]
     operator: ClassVar[Operator]
-    gates: ClassVar[int]  # G, the blocks of the weights
-    state_names: ClassVar[tuple[str, ...]] = ("h_0",)
 
     def __init__(
         self,
@@ -59,6 +56,9 @@ class RecurrentLayer(nn.Module, ABC):
         device: torch.device | str | int | None,
         dtype: torch.dtype | None,
         *,
+        recurrent_dropout: float,
+        zoneout: float | tuple[float, float],
+        learn_initial_state: bool,
         init: str,
         max_period: float | None,
         backend: str,
@@ -72,14 +72,19 @@ class RecurrentLayer(nn.Module, ABC):
         self.dropout = dropout
         self.bidirectional = bidirectional
         self.proj_size = proj_size
+        self.recurrent_dropout = recurrent_dropout
+        self.zoneout = zoneout
+        self.learn_initial_state = learn_initial_state
         self.init = init
         self.max_period = max_period
         self.backend = backend
         self._check_arguments()
         self.dropout = float(dropout)
         for layer in range(num_layers):
+            width = (proj_size or hidden_size) * self.num_directions if layer else input_size
             for direction in range(self.num_directions):
-                self._register_weights(layer, direction, device, dtype)
+                shapes = self._shapes(width, proj_size)
+                self._register(shapes, _suffix(layer, direction), device, dtype)
         self.reset_parameters()
 
     @property
@@ -88,55 +93,49 @@ class RecurrentLayer(nn.Module, ABC):
         return 2 if self.bidirectional else 1
 
     @property
-    def all_weights(self) -> list[list[nn.Parameter]]:
+    def all_weights(self) -> list[list[Tensor]]:
         """The parameters, a list for each layer and direction, in torch's order."""
-        return [
-            [getattr(self, name) for name in self._weight_names(layer, direction).values()]
-            for layer in range(self.num_layers)
-            for direction in range(self.num_directions)
-        ]
-
-    @abstractmethod
-    def options(self, *, reverse: bool) -> Options:
-        """Give the operator's options for one direction."""
+        return [[w for w in weights if w is not None] for weights in self._every_weights()]
 
     def weights(self, layer: int, direction: int) -> Weights:
         """Give the weights of a layer in direction 0 (forward) or 1 (reverse)."""
-        names = self._weight_names(layer, direction)
-        return Weights(**{short: getattr(self, name) for short, name in names.items()})
+        return self._weights(_suffix(layer, direction))
 
     def reset_parameters(self) -> None:
         """Draw all weights anew, by ``init``."""
-        weights = [
-            self.weights(layer, direction)
-            for layer in range(self.num_layers)
-            for direction in range(self.num_directions)
-        ]
-        initialise(self.cell, self.init, weights, self.hidden_size, self.max_period)
+        initialise(
+            self.cell,
+            self.init,
+            self._every_weights(),
+            self.hidden_size,
+            coupled=self.coupled,
+            max_period=self.max_period,
+        )
 
     def flatten_parameters(self) -> None:
         """Do nothing: here for code written for torch.nn."""
 
-    def extra_repr(self) -> str:
-        """Show the sizes, and every other argument that is not at its default."""
-        return shown_arguments(self, self._defaults())
+    def _every_weights(self) -> list[Weights]:
+        """Give the weights of every layer and direction, in the order of the states' rows."""
+        return [
+            self.weights(layer, direction)
+            for layer in range(self.num_layers)
+            for direction in range(self.num_directions)
+        ]
 
     def _defaults(self) -> dict[str, Any]:
-        """Give the arguments that ``extra_repr`` shows when they differ from these defaults."""
         return {
             "proj_size": 0,
             "num_layers": 1,
-            "bias": True,
             "batch_first": False,
             "dropout": 0,
             "bidirectional": False,
-            "init": "torch",
-            "max_period": None,
+            **super()._defaults(),
             "backend": "auto",
         }
 
     def _check_arguments(self) -> None:
-        checks.check_sizes(self.input_size, self.hidden_size)
+        super()._check_arguments()
         checks.check_count("num_layers", self.num_layers, least=1)
         checks.check_count("proj_size", self.proj_size, least=0)
         if self.proj_size >= self.hidden_size:
@@ -144,45 +143,16 @@ class RecurrentLayer(nn.Module, ABC):
                 f"proj_size must be smaller than hidden_size={self.hidden_size}; "
                 f"got {self.proj_size}."
             )
-        for name in ("bias", "batch_first", "bidirectional"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"{name} must be True or False; got {getattr(self, name)!r}.")
-        is_number = isinstance(self.dropout, int | float) and not isinstance(self.dropout, bool)
-        if not is_number or not 0 <= self.dropout <= 1:
-            raise ValueError(f"dropout must be a number from 0 to 1; got {self.dropout!r}.")
+        for name in ("batch_first", "bidirectional"):
+            checks.check_flag(name, getattr(self, name))
+        check_probability("dropout", self.dropout)
         if self.dropout > 0 and self.num_layers == 1:
             warnings.warn(
                 f"dropout={self.dropout} acts between layers, and with num_layers=1 there is no "
                 "between: it has no effect.",
                 stacklevel=4,
             )
-        check_scheme(self.init, self.cell, self.bias, self.max_period)
         check_backend_name(self.backend)
-        self.options(reverse=False)  # which checks itself
-
-    def _weight_names(self, layer: int, direction: int) -> dict[str, str]:
-        """Map the fields of ``Weights`` that exist here to torch's parameter names."""
-        suffix = f"_l{layer}" + ("_reverse" if direction else "")
-        names = {"w_ih": "weight_ih", "w_hh": "weight_hh"}
-        if self.bias:
-            names |= {"b_ih": "bias_ih", "b_hh": "bias_hh"}
-        if self.proj_size:
-            names |= {"w_hr": "weight_hr"}
-        return {short: name + suffix for short, name in names.items()}
-
-    def _register_weights(self, layer: int, direction: int, device: Any, dtype: Any) -> None:
-        rows = self.gates * self.hidden_size
-        width = self.proj_size or self.hidden_size
-        shapes = {
-            "w_ih": (rows, width * self.num_directions if layer else self.input_size),
-            "w_hh": (rows, width),
-            "b_ih": (rows,),
-            "b_hh": (rows,),
-            "w_hr": (self.proj_size, self.hidden_size),
-        }
-        for short, name in self._weight_names(layer, direction).items():
-            empty = torch.empty(shapes[short], device=device, dtype=dtype)
-            self.register_parameter(name, nn.Parameter(empty))
 
     def run_with(
         self, operator: Operator, batch: Batch
@@ -192,11 +162,11 @@ class RecurrentLayer(nn.Module, ABC):
         Returns:
             The output in the input's form, and the tuple of final states, (L·D, B, ·) each.
         """
-        y, final = batch.x, []
+        y, final, seed = batch.x, [], self.draw_seed()
         for layer in range(self.num_layers):
             outputs = []
             for direction in range(self.num_directions):
-                y_direction, *state = operator(*self.arguments(layer, direction, y, batch))
+                y_direction, *state = operator(*self.arguments(layer, direction, y, batch, seed))
                 outputs.append(y_direction)
                 final.append(state)
             y = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)  # (T, B, D·H)
@@ -206,13 +176,17 @@ class RecurrentLayer(nn.Module, ABC):
         restore = batch.layout
         return restore.restore_output(y), tuple(restore.restore_state(s) for s in state_n)
 
-    def arguments(self, layer: int, direction: int, x: Tensor, batch: Batch) -> tuple[Any, ...]:
+    def arguments(
+        self, layer: int, direction: int, x: Tensor, batch: Batch, seed: Tensor | None
+    ) -> tuple[Any, ...]:
         """Give the operator's arguments for one layer and direction, with input ``x``."""
         weights = self.weights(layer, direction)
         state = (s[layer * self.num_directions + direction] for s in batch.state)
-        options = self.options(reverse=direction == 1)
-        extras = Extras(w_hr=weights.w_hr)
-        return (x, *state, *weights[:4], extras, batch.lengths, batch.resets, None, options)
+        options = self.options(layer=layer, reverse=direction == 1, backend=self.backend)
+        extras = Extras(**{field: getattr(weights, field) for field in Extras._fields})
+        if batch.resets is None:
+            extras = extras._replace(initial_h=None, initial_c=None)
+        return (x, *state, *weights[:4], extras, batch.lengths, batch.resets, seed, options)
 
     def prepare(
         self,
@@ -236,7 +210,7 @@ class RecurrentLayer(nn.Module, ABC):
             checks.check_input(owner, input.data, (2, 2), self.input_size, weight)
             x, lengths, form = layout.packed(input)
             state = self._checked_state(hx, (x.shape[1],), weight)
-            return Batch(x, tuple(form.arrange_state(s) for s in state), lengths, None, form)
+            return Batch(x, state, lengths, None, form)
 
         checks.check_input(owner, input, (2, 3), self.input_size, weight)
         is_batched, batch_first = input.dim() == 3, self.batch_first and input.dim() == 3
@@ -256,7 +230,22 @@ class RecurrentLayer(nn.Module, ABC):
         rows = self.num_layers * self.num_directions
         widths = (self.proj_size or self.hidden_size, self.hidden_size)
         shapes = [(rows, *batch_shape, width) for width in widths[: len(self.state_names)]]
+        if hx is None and self.learn_initial_state:
+            return tuple(
+                torch.stack(initial).view(rows, *(1 for _ in batch_shape), -1).expand(shape)
+                for initial, shape in zip(self._initial_states(), shapes, strict=True)
+            )
         return checks.check_state(type(self).__name__, hx, self.state_names, shapes, weight)
+
+    def _initial_states(self) -> list[list[Any]]:
+        """Give the learned state's parts, each a list over layers and directions of (H or P,)."""
+        every, fields = self._every_weights(), ("initial_h", "initial_c")
+        return [[getattr(w, field) for w in every] for field in fields[: len(self.state_names)]]
+
+
+def _suffix(layer: int, direction: int) -> str:
+    """Give torch's ending of a parameter's name."""
+    return f"_l{layer}" + ("_reverse" if direction else "")
 
 
 def check_layer(function: str, layer: Any) -> None:

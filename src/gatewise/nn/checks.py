@@ -150,3 +150,34 @@ def check_count(name: str, value: Any, least: int) -> None:
     """Raise ValueError unless ``value`` is an integer of at least ``least``."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}.")
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Raise ValueError unless ``value`` is True or False."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False; got {value!r}.")
+
+
+def check_zoneout(owner: str, value: Any, parts: int) -> tuple[Any, ...]:
+    """Give zoneout as one probability for each of a state's ``parts``, h and c, or h alone.
+
+    The probabilities themselves are left to the options of the operators.
+    """
+    if not isinstance(value, tuple | list):
+        return (value,) * parts
+    if len(value) != parts or parts == 1:
+        expected = "a number, or (p_h, p_c)" if parts == 2 else "a number: its state is h alone"
+        raise ValueError(f"{owner} takes zoneout as {expected}; got {value!r}.")
+    return tuple(value)
+
+
+def check_mask(owner: str, mask: Any, h: Tensor) -> None:
+    """Raise ValueError unless ``mask`` can multiply the hidden state ``h``."""
+    if not isinstance(mask, Tensor):
+        raise ValueError(f"{owner} takes a tensor as mask; got {_describe(mask)}.")
+    if mask.shape != h.shape:
+        raise ValueError(
+            f"{owner}: mask must have shape {tuple(h.shape)}, as the hidden state; "
+            f"got {tuple(mask.shape)}."
+        )
+    check_like_weight(owner, "mask", mask, h)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
@@ -57,6 +58,9 @@ def explain_backend(
     """
     check_layer("explain_backend", layer)
     batch = layer.prepare(input, hx, lengths, resets)
-    choice = choose(Call.from_arguments(layer.cell, *layer.arguments(0, 0, batch.x, batch)))
+    # Any seed will do, and none is drawn: asking does not change what training draws.
+    seed = torch.zeros((), dtype=torch.int64) if layer.draws_masks else None
+    arguments = layer.arguments(0, 0, batch.x, batch, seed)
+    choice = choose(Call.from_arguments(layer.cell, *arguments))
     backend = choice.backend
     return Explanation(type(layer).__name__, backend.name, choice.reasons, backend.derivatives)

@@ -30,6 +30,20 @@ class LSTM(RecurrentLayer):
         dtype: the parameters' type.
         output_activation: ``"tanh"``, h = o·tanh(c), or ``"identity"``, h = o·c as lecture notes
             write. Default ``"tanh"``.
+        peephole: i and f see c before the step, o the new one, through ``weight_peephole``, (3H,),
+            blocks i f o; coupled (2H,), i o (Gers & Schmidhuber 2000). Default False.
+        coupled: f = 1 − i, and weights of three blocks, i g o (Greff et al. 2017). Default False.
+        layer_norm: normalise W_ih x, W_hh h and c on its way out, with gains ``weight_ln_ih``,
+            ``weight_ln_hh``, (G·H,), ``weight_ln_c``, (H,), and shift ``bias_ln_c``, (H,), unless
+            ``bias=False`` (Ba et al. 2016, equations 20 to 22). Default False.
+        recurrent_dropout: probability that a unit of h is hidden from W_hh, in training: one draw
+            a sequence, layer and direction (Gal & Ghahramani 2016); the rest is scaled by
+            1/(1 − p). Default 0.
+        zoneout: probability that a unit keeps its old state, drawn every step in training, its
+            expectation in evaluation: one for h and c, or (p_h, p_c) (Krueger et al. 2017).
+            Default 0.
+        learn_initial_state: the state before the first step is a parameter, ``initial_h`` (H or
+            P,) and ``initial_c`` (H,), which a given ``hx`` replaces. Default False.
         init: ``"torch"`` (default), ``"standard"`` or ``"chrono"``: see
             :func:`gatewise.nn.init.initialise`.
         max_period: for ``"chrono"``, the longest span to remember, in steps, at least 2.
@@ -43,7 +57,6 @@ class LSTM(RecurrentLayer):
 
     cell = "lstm"
     operator = staticmethod(ops.lstm)
-    gates = 4
     state_names = ("h_0", "c_0")
 
     def __init__(
@@ -60,11 +73,20 @@ class LSTM(RecurrentLayer):
         dtype: torch.dtype | None = None,
         *,
         output_activation: str = "tanh",
+        peephole: bool = False,
+        coupled: bool = False,
+        layer_norm: bool = False,
+        recurrent_dropout: float = 0.0,
+        zoneout: float | tuple[float, float] = 0.0,
+        learn_initial_state: bool = False,
         init: str = "torch",
         max_period: float | None = None,
         backend: str = "auto",
     ) -> None:
         self.output_activation = output_activation
+        self.peephole = peephole
+        self.coupled = coupled
+        self.layer_norm = layer_norm
         super().__init__(
             input_size,
             hidden_size,
@@ -76,14 +98,13 @@ class LSTM(RecurrentLayer):
             proj_size,
             device,
             dtype,
+            recurrent_dropout=recurrent_dropout,
+            zoneout=zoneout,
+            learn_initial_state=learn_initial_state,
             init=init,
             max_period=max_period,
             backend=backend,
         )
-
-    def options(self, *, reverse: bool) -> ops.LSTMOptions:
-        """Give the operator's options for one direction."""
-        return ops.LSTMOptions(self.output_activation, reverse, self.backend)
 
     def forward(
         self,
@@ -97,12 +118,14 @@ class LSTM(RecurrentLayer):
 
         Args:
             input: (T, B, I), (B, T, I) with ``batch_first``, unbatched (T, I), or packed.
-            hx: (h_0, c_0), (L·D, B, H or P) and (L·D, B, H), without B when unbatched. Default 0.
+            hx: (h_0, c_0), (L·D, B, H or P) and (L·D, B, H), without B when unbatched. Default 0,
+                or the learned initial state.
             lengths: (B,) integers from 0 to T, where each sequence ends (one number when
                 unbatched). What stands beyond is never looked at, NaN or not.
             resets: bool, shaped as the input without its features: True cuts the sequence before
-                that step, and each piece runs as if alone, from 0; ``hx`` belongs to the first
-                piece forward, to the last in reverse.
+                that step, and each piece runs as if alone, from 0 or the learned initial state;
+                ``hx`` belongs to the first piece forward, to the last in reverse. Masks of
+                recurrent dropout stay the same over all pieces.
 
         Returns:
             The output in the input's form, D·H (or D·P) wide, 0 beyond the lengths; and
@@ -115,15 +138,13 @@ class LSTM(RecurrentLayer):
         output, (h_n, c_n) = self.run_with(self.operator, self.prepare(input, hx, lengths, resets))
         return output, (h_n, c_n)
 
-    def _defaults(self) -> dict[str, object]:
-        return super()._defaults() | {"output_activation": "tanh"}
-
 
 class GRU(RecurrentLayer):
     """Gated recurrent unit over a sequence; stands where ``torch.nn.GRU`` stood.
 
     The equations are in ``gatewise.cells.gru``. The arguments are those of :class:`LSTM` without
-    ``proj_size`` and ``output_activation``, and:
+    ``proj_size``, ``output_activation``, ``peephole`` and ``coupled``; ``zoneout`` is one number;
+    layer norm normalises W_ih x and W_hh h. And:
 
     Args:
         reset_after: the reset gate acts on U h + b (True, torch's form) or on h itself (False, the
@@ -132,7 +153,6 @@ class GRU(RecurrentLayer):
 
     cell = "gru"
     operator = staticmethod(ops.gru)
-    gates = 3
 
     def __init__(
         self,
@@ -147,11 +167,16 @@ class GRU(RecurrentLayer):
         dtype: torch.dtype | None = None,
         *,
         reset_after: bool = True,
+        layer_norm: bool = False,
+        recurrent_dropout: float = 0.0,
+        zoneout: float = 0.0,
+        learn_initial_state: bool = False,
         init: str = "torch",
         max_period: float | None = None,
         backend: str = "auto",
     ) -> None:
         self.reset_after = reset_after
+        self.layer_norm = layer_norm
         super().__init__(
             input_size,
             hidden_size,
@@ -163,14 +188,13 @@ class GRU(RecurrentLayer):
             0,
             device,
             dtype,
+            recurrent_dropout=recurrent_dropout,
+            zoneout=zoneout,
+            learn_initial_state=learn_initial_state,
             init=init,
             max_period=max_period,
             backend=backend,
         )
-
-    def options(self, *, reverse: bool) -> ops.GRUOptions:
-        """Give the operator's options for one direction."""
-        return ops.GRUOptions(self.reset_after, reverse, self.backend)
 
     def forward(
         self,
@@ -184,15 +208,12 @@ class GRU(RecurrentLayer):
         output, (h_n,) = self.run_with(self.operator, self.prepare(input, hx, lengths, resets))
         return output, h_n
 
-    def _defaults(self) -> dict[str, object]:
-        return super()._defaults() | {"reset_after": True}
-
 
 class RNN(RecurrentLayer):
     """Simple (Elman) recurrent network over a sequence; stands where ``torch.nn.RNN`` stood.
 
-    The equation is in ``gatewise.cells.rnn``. The arguments are those of :class:`LSTM` without
-    ``proj_size`` and ``output_activation``, and, in torch's place, the fourth:
+    The equation is in ``gatewise.cells.rnn``. The arguments are those of :class:`GRU` without
+    ``reset_after`` and ``layer_norm``, and, in torch's place, the fourth:
 
     Args:
         nonlinearity: ``"tanh"`` (default) or ``"relu"``.
@@ -200,7 +221,6 @@ class RNN(RecurrentLayer):
 
     cell = "rnn"
     operator = staticmethod(ops.rnn)
-    gates = 1
 
     def __init__(
         self,
@@ -215,6 +235,9 @@ class RNN(RecurrentLayer):
         device: Device = None,
         dtype: torch.dtype | None = None,
         *,
+        recurrent_dropout: float = 0.0,
+        zoneout: float = 0.0,
+        learn_initial_state: bool = False,
         init: str = "torch",
         max_period: float | None = None,
         backend: str = "auto",
@@ -231,14 +254,13 @@ class RNN(RecurrentLayer):
             0,
             device,
             dtype,
+            recurrent_dropout=recurrent_dropout,
+            zoneout=zoneout,
+            learn_initial_state=learn_initial_state,
             init=init,
             max_period=max_period,
             backend=backend,
         )
-
-    def options(self, *, reverse: bool) -> ops.RNNOptions:
-        """Give the operator's options for one direction."""
-        return ops.RNNOptions(self.nonlinearity, reverse, self.backend)
 
     def forward(
         self,
@@ -251,6 +273,3 @@ class RNN(RecurrentLayer):
         """Run the layers; as :meth:`LSTM.forward`, with h_0 and h_n (L·D, B, H) alone as state."""
         output, (h_n,) = self.run_with(self.operator, self.prepare(input, hx, lengths, resets))
         return output, h_n
-
-    def _defaults(self) -> dict[str, object]:
-        return super()._defaults() | {"nonlinearity": "tanh"}

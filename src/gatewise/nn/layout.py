@@ -6,8 +6,6 @@ from typing import NamedTuple
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-Reorder = Callable[[Tensor], Tensor]
-
 
 class Layout(NamedTuple):
     """How to bring a batch's tensors into time-major form, and back.
@@ -15,13 +13,11 @@ class Layout(NamedTuple):
     Attributes:
         arrange_state: user's state, (L·D, B, ·) or (L·D, ·), to (L·D, B, ·) as computed.
         restore_state: the way back.
-        restore_batch: puts (T, B, ·) or (T, B) as computed into the user's order of the batch.
         restore_output: y (T, B, ·) to the form in which the input came.
     """
 
-    arrange_state: Reorder
-    restore_state: Reorder
-    restore_batch: Reorder
+    arrange_state: Callable[[Tensor], Tensor]
+    restore_state: Callable[[Tensor], Tensor]
     restore_output: Callable[[Tensor], Tensor | PackedSequence]
 
 
@@ -32,8 +28,8 @@ def _same(tensor: Tensor) -> Tensor:
 def batched(x: Tensor, batch_first: bool) -> tuple[Tensor, Layout]:
     """Give a batch as (T, B, I), and its layout."""
     if not batch_first:
-        return x, Layout(_same, _same, _same, _same)
-    return x.transpose(0, 1), Layout(_same, _same, _same, lambda y: y.transpose(0, 1))
+        return x, Layout(_same, _same, _same)
+    return x.transpose(0, 1), Layout(_same, _same, lambda y: y.transpose(0, 1))
 
 
 def unbatched(x: Tensor) -> tuple[Tensor, Layout]:
@@ -41,24 +37,20 @@ def unbatched(x: Tensor) -> tuple[Tensor, Layout]:
     return x.unsqueeze(1), Layout(
         arrange_state=lambda state: state.unsqueeze(1),
         restore_state=lambda state: state.squeeze(1),
-        restore_batch=_same,
         restore_output=lambda y: y.squeeze(1),
     )
 
 
 def packed(sequences: PackedSequence) -> tuple[Tensor, Tensor, Layout]:
-    """Give a packed batch as (T, B, I), longest first, with its lengths (B,), and its layout."""
-    data, batch_sizes, sorted_indices, unsorted_indices = sequences
-    x, lengths = pad_packed_sequence(PackedSequence(data, batch_sizes))
+    """Give a packed batch as (T, B, I) in the user's order, its lengths (B,), and its layout."""
+    _, batch_sizes, sorted_indices, unsorted_indices = sequences
+    x, lengths = pad_packed_sequence(sequences)
 
     def pack(y: Tensor) -> PackedSequence:
-        packed_y = pack_padded_sequence(y, lengths)
-        return PackedSequence(packed_y.data, batch_sizes, sorted_indices, unsorted_indices)
+        ends = lengths
+        if sorted_indices is not None:
+            y, ends = y.index_select(1, sorted_indices), ends[sorted_indices.cpu()]
+        data = pack_padded_sequence(y, ends).data
+        return PackedSequence(data, batch_sizes, sorted_indices, unsorted_indices)
 
-    sort, unsort = _reorder_by(sorted_indices), _reorder_by(unsorted_indices)
-    return x, lengths.to(data.device), Layout(sort, unsort, unsort, pack)
-
-
-def _reorder_by(indices: Tensor | None) -> Reorder:
-    """Reorder dimension 1, the batch."""
-    return _same if indices is None else lambda tensor: tensor.index_select(1, indices)
+    return x, lengths.to(x.device), Layout(_same, _same, pack)

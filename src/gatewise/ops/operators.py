@@ -29,14 +29,14 @@ def lstm(
         x: input, (T, B, I).
         h_0: initial hidden state, (B, H), or (B, P) with a projection.
         c_0: initial memory cell, (B, H).
-        w_ih: input weights, (4H, I), blocks i f g o.
+        w_ih: input weights, (4H, I), blocks i f g o; coupled (3H, I), i g o.
         w_hh: recurrent weights, (4H, H), or (4H, P) with a projection.
         b_ih: input bias, (4H,), or None.
         b_hh: recurrent bias, (4H,), or None.
         extras: the optional tensors.
         lengths: (B,) int64, where each sequence ends, 0 to T; None: all at T.
         resets: (T, B) bool, where a sequence is cut before the step; None: nowhere.
-        seed: must be None: no option draws random numbers.
+        seed: () int64, which the random masks follow from (training); None: none are drawn.
         options: how to run.
 
     Returns:
@@ -45,6 +45,7 @@ def lstm(
 
     Raises:
         BackendError: if the backend is unknown or cannot do this call.
+        ValueError: if a seed is given and no option draws random numbers.
     """
     call = Call.from_arguments(
         "lstm", x, h_0, c_0, w_ih, w_hh, b_ih, b_hh, extras, lengths, resets, seed, options

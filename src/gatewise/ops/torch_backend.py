@@ -15,17 +15,26 @@ DERIVATIVES = (
 
 def unsupported(call: Call) -> str | None:
     """Give the reason why torch's kernels cannot do the call, or None."""
+    options, extras = call.options, call.extras
     tests = (
         (call.resets is not None, "torch cannot reset the state inside a sequence"),
         (call.x.shape[0] == 0, "torch takes no sequence of no steps (T = 0)"),
         (call.x.shape[1] == 0, "torch does not take an empty batch (B = 0) in every case"),
         (
-            getattr(call.options, "output_activation", "tanh") != "tanh",
+            getattr(options, "output_activation", "tanh") != "tanh",
             "torch's LSTM has no output_activation but 'tanh'",
         ),
+        (extras.w_peephole is not None, "torch's LSTM has no peepholes"),
+        (getattr(options, "coupled", False), "torch's LSTM has no coupled gates"),
         (
-            getattr(call.options, "reset_after", True) is False,
+            getattr(options, "reset_after", True) is False,
             "torch's GRU has only the form reset_after=True",
+        ),
+        (extras.w_ln_hh is not None, "torch has no layer norm in its cells"),
+        (any(options.zoneout), "torch has no zoneout"),
+        (
+            call.seed is not None and options.recurrent_dropout > 0,
+            "torch has no recurrent dropout",
         ),
     )
     return next((reason for applies, reason in tests if applies), None)

@@ -1,0 +1,152 @@
+"""What layers and cells share: options, weights and how they are named, shown and loaded."""
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from gatewise.nn import checks
+from gatewise.nn.init import check_scheme
+from gatewise.nn.state_layout import NAMES, mismatch
+from gatewise.ops.call import OPTIONS, CellName
+from gatewise.ops.weights import Weights, weight_shapes
+
+# The options that only some cells have and that are the operator's business.
+_OWN_OPTIONS: dict[CellName, tuple[str, ...]] = {
+    "lstm": ("output_activation", "coupled"),
+    "gru": ("reset_after",),
+    "rnn": ("nonlinearity",),
+}
+_FLAGS = ("bias", "peephole", "coupled", "layer_norm", "learn_initial_state")
+
+
+class RecurrentModule(nn.Module):
+    """Base of layers and cells; a subclass sets the options that it takes before ``__init__``."""
+
+    cell: ClassVar[CellName]
+    state_names: ClassVar[tuple[str, ...]] = ("h_0",)
+
+    input_size: int
+    hidden_size: int
+    bias: bool
+    peephole: bool = False
+    coupled: bool = False
+    layer_norm: bool = False
+    learn_initial_state: bool = False
+    recurrent_dropout: float = 0.0
+    zoneout: float | tuple[float, float] = 0.0
+    init: str
+    max_period: float | None
+
+    def options(self, *, layer: int = 0, reverse: bool = False, backend: str = "auto") -> Any:
+        """Give the operator's options for one layer and direction."""
+        own = {name: getattr(self, name) for name in _OWN_OPTIONS[self.cell]}
+        return OPTIONS[self.cell](
+            **own,
+            recurrent_dropout=self.recurrent_dropout,
+            zoneout=checks.check_zoneout(type(self).__name__, self.zoneout, len(self.state_names)),
+            layer=layer,
+            reverse=reverse,
+            backend=backend,
+        )
+
+    @property
+    def draws_masks(self) -> bool:
+        """Whether a forward now draws masks: in training, with zoneout or recurrent dropout."""
+        return self.training and self.options().draws
+
+    def draw_seed(self) -> Tensor | None:
+        """Draw the seed of one call's masks from torch's CPU generator; None: there are none."""
+        return torch.empty((), dtype=torch.int64).random_() if self.draws_masks else None
+
+    def extra_repr(self) -> str:
+        """Show the sizes, and every other argument that is not at its default."""
+        shown = [str(self.input_size), str(self.hidden_size)]
+        for name, default in self._defaults().items():
+            value = getattr(self, name)
+            if value != default:
+                shown.append(f"{name}={value!r}")
+        return ", ".join(shown)
+
+    def _defaults(self) -> dict[str, Any]:
+        """Give the arguments that ``extra_repr`` shows when they differ from these defaults."""
+        first = {"output_activation": "tanh", "reset_after": True, "nonlinearity": "tanh"}
+        own = {name: first[name] for name in _OWN_OPTIONS[self.cell] if name in first}
+        return {
+            "bias": True,
+            **own,
+            "peephole": False,
+            "coupled": False,
+            "layer_norm": False,
+            "recurrent_dropout": 0,
+            "zoneout": 0,
+            "learn_initial_state": False,
+            "init": "torch",
+            "max_period": None,
+        }
+
+    def _check_arguments(self) -> None:
+        checks.check_sizes(self.input_size, self.hidden_size)
+        for name in _FLAGS:
+            checks.check_flag(name, getattr(self, name))
+        check_scheme(self.init, self.cell, self.bias, self.max_period)
+        self.options()  # which checks itself
+
+    def _shapes(self, inputs: int, proj: int = 0) -> dict[str, tuple[int, ...]]:
+        return weight_shapes(
+            self.cell,
+            inputs,
+            self.hidden_size,
+            bias=self.bias,
+            proj=proj,
+            coupled=self.coupled,
+            peephole=self.peephole,
+            layer_norm=self.layer_norm,
+            learn_initial_state=self.learn_initial_state,
+        )
+
+    def _register(
+        self, shapes: dict[str, tuple[int, ...]], suffix: str, device: Any, dtype: Any
+    ) -> None:
+        """Make parameters of these shapes, by the fields of ``Weights``."""
+        for field, shape in shapes.items():
+            empty = torch.empty(shape, device=device, dtype=dtype)
+            self.register_parameter(NAMES[field] + suffix, nn.Parameter(empty))
+
+    def _weights(self, suffix: str) -> Weights:
+        found: dict[str, Any] = {
+            field: getattr(self, name + suffix, None) for field, name in NAMES.items()
+        }
+        return Weights(**found)
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: Any,
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        """Load as torch does; for weights of another layout, say in one message what would fit."""
+        given = {
+            name: value.shape
+            for key, value in state_dict.items()
+            if isinstance(value, Tensor)
+            and key.startswith(prefix)
+            and "." not in (name := key[len(prefix) :])
+        }
+        own = {name: p.shape for name, p in self._parameters.items() if p is not None}
+        if strict and given and (message := mismatch(f"{self}", own, given)):
+            error_msgs.append(f"{prefix.rstrip('.')}: {message}" if prefix else message)
+            return
+        super()._load_from_state_dict(
+            state_dict,
+            prefix,
+            local_metadata,
+            strict,
+            missing_keys,
+            unexpected_keys,
+            error_msgs,
+        )

@@ -1,0 +1,71 @@
+"""The random masks of recurrent dropout and zoneout, the same on every backend.
+
+Every mask is a function of one seed and of the place where it acts: Philox4x32-10 is keyed by the
+seed, its counter is (unit // 4, row, step, stream), and the unit takes word unit % 4 of the four
+that come out. The stream numbers the kind of mask, the direction and the layer. A bit is set where
+the word is below p · 2³².
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from gatewise.cells.parts import Keep
+from gatewise.ops.call import Call
+from gatewise.ops.philox import philox, split_seed
+
+RECURRENT, ZONEOUT_H, ZONEOUT_C = range(3)  # the kinds
+
+
+class Masks(NamedTuple):
+    """The masks of one call.
+
+    Attributes:
+        recurrent: what h is multiplied by before W_hh, 0 or 1/(1 − p), (B, H or P); or None.
+        keep: zoneout for each part of the state: (T, B, ·) bool, True keeps the old state; or its
+            probability, when no masks are drawn; or None, when there is no zoneout.
+    """
+
+    recurrent: Tensor | None
+    keep: tuple[Keep | None, ...]
+
+
+def make_masks(call: Call) -> Masks:
+    """Draw a call's masks; without a seed, give what stands for them in evaluation."""
+    options = call.options
+    keep: list[Keep | None] = []
+    for kind, p, state in zip((ZONEOUT_H, ZONEOUT_C), options.zoneout, call.state, strict=False):
+        shape = (len(call.x), *state.shape)
+        drawn = call.seed is not None and p > 0
+        keep.append(draw_bits(call, kind, p, shape) if drawn else p or None)
+    return Masks(_recurrent_mask(call), tuple(keep))
+
+
+def _recurrent_mask(call: Call) -> Tensor | None:
+    p, h = call.options.recurrent_dropout, call.state[0]
+    if call.seed is None or p == 0:
+        return None
+    dropped = draw_bits(call, RECURRENT, p, (1, *h.shape))[0]
+    scale = 1 / (1 - p) if p < 1 else 0.0
+    return h.new_full(h.shape, scale).masked_fill(dropped, 0)
+
+
+def draw_bits(call: Call, kind: int, p: float, shape: tuple[int, ...]) -> Tensor:
+    """Draw bits that are True with probability ``p``, (T, B, ·), for one kind of mask of a call."""
+    steps, batch, units = shape
+    assert call.seed is not None
+    device = call.x.device
+    stream = kind + 4 * (call.options.reverse + 2 * call.options.layer)
+
+    def count(n: int, *view: int) -> Tensor:
+        return torch.arange(n, device=device).view(view)
+
+    counter = (
+        count((units + 3) // 4, 1, 1, -1),
+        count(batch, 1, -1, 1),
+        count(steps, -1, 1, 1),
+        torch.tensor(stream, device=device),
+    )
+    words = torch.stack(philox(counter, split_seed(call.seed.to(device))), dim=-1)  # (T, B, ·, 4)
+    return words.flatten(2)[..., :units] < round(p * 2**32)
