@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench docs clean
 
 help:           ## list the verbs
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -21,6 +21,9 @@ check: $(VENV)/.installed-test  ## format, lint, types
 
 bench: $(VENV)/.installed-test  ## time the layers beside torch.nn, write BENCHMARKS.md
 	$(BIN)/python benchmarks/run.py && $(BIN)/python benchmarks/render.py
+
+docs: $(VENV)/.installed-test   ## write docs/support.md, what each backend can do
+	$(BIN)/python docs/render_support.py
 
 clean:          ## remove the environment, caches and runs
 	rm -rf $(VENV) gatewise-runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

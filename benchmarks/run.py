@@ -7,8 +7,10 @@ contender once, so that a drifting clock meets all of them alike.
 """
 
 import argparse
+import itertools
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
@@ -16,22 +18,23 @@ import torch
 
 import gatewise
 from gatewise.comparison.record import machine, versions
+from gatewise.ops.cases import FORMS
 
 SHAPES = [(50, 32, 64, 64), (100, 1, 64, 128), (100, 32, 128, 128), (500, 16, 64, 256)]
+Shape = tuple[int, int, int, int]
 CELLS = ("LSTM", "GRU", "RNN")
 VARIANTS = {
     "torch.nn": None,
     "auto": {},
     "reference": {"backend": "reference"},
 }
-OPTIONS = {
-    ("LSTM", 'output_activation="identity"'): {"output_activation": "identity"},
-    ("GRU", "reset_after=False"): {"reset_after": False},
-}
+OPTION_SHAPES = SHAPES[::2]
+TORCHS_OWN = {"proj_size", "nonlinearity"}
+OPTIONS = [form for form in FORMS.values() if set(form.options) - TORCHS_OWN]
 RESULTS = Path(__file__).parent / "results"
 
 
-def build(cell: str, shape: tuple[int, int, int, int], options: dict | None) -> torch.nn.Module:
+def build(cell: str, shape: Shape, options: dict | None) -> torch.nn.Module:
     """Give torch's layer (options None) or ours, with the same weights for the same cell."""
     _, _, inputs, hidden = shape
     torch.manual_seed(0)
@@ -41,13 +44,15 @@ def build(cell: str, shape: tuple[int, int, int, int], options: dict | None) -> 
 
 
 def forward(layer: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """Run without gradients."""
+    """Run without gradients, in evaluation."""
+    layer.eval()
     with torch.inference_mode():
         return layer(x)[0]
 
 
 def train(layer: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
     """Run forward and backward, to the weights' gradients."""
+    layer.train()
     layer.zero_grad()
     y = layer(x)[0]
     y.sum().backward()
@@ -68,34 +73,30 @@ def time_contenders(layers: dict, mode: str, x: torch.Tensor, rounds: int) -> di
     return {name: median(values[1:]) for name, values in seconds.items()}  # the first warms up
 
 
-def cases() -> list[tuple[str, str, dict]]:
-    """List (cell, option, contenders)."""
-    plain = [(cell, "", VARIANTS) for cell in CELLS]
-    return plain + [
-        (cell, name, {"torch.nn": None, "auto": options})
-        for (cell, name), options in OPTIONS.items()
-    ]
+def cases() -> Iterator[tuple[str, str, Shape, dict]]:
+    """Give cell, option, shape and contenders of every case."""
+    for cell, shape in itertools.product(CELLS, SHAPES):
+        yield cell, "", shape, VARIANTS
+    for form, shape in itertools.product(OPTIONS, OPTION_SHAPES):
+        option = ", ".join(f"{name}={value!r}" for name, value in form.options.items())
+        yield form.cell.upper(), option, shape, {"torch.nn": None, "auto": form.options}
 
 
 def measure(rounds: int) -> list[dict]:
-    """Time every case at every shape, forward and training."""
+    """Time every case, forward and training."""
     rows = []
-    for cell, option, variants in cases():
-        for shape in SHAPES:
-            layers = {name: build(cell, shape, options) for name, options in variants.items()}
-            x = torch.randn(shape[:3])
-            if not option:
-                expected = forward(layers["torch.nn"], x)
-                for layer in layers.values():
-                    torch.testing.assert_close(forward(layer, x), expected, rtol=0, atol=1e-5)
-            for mode in MODES:
-                seconds = time_contenders(layers, mode, x, rounds)
-                rows.append(
-                    {"cell": cell, "option": option, "mode": mode, "shape": shape, **seconds}
-                )
-                print(
-                    cell, option, mode, shape, {k: f"{v * 1e3:.2f} ms" for k, v in seconds.items()}
-                )
+    for cell, option, shape, variants in cases():
+        layers = {name: build(cell, shape, options) for name, options in variants.items()}
+        x = torch.randn(shape[:3])
+        if not option:
+            expected = forward(layers["torch.nn"], x)
+            for layer in layers.values():
+                torch.testing.assert_close(forward(layer, x), expected, rtol=0, atol=1e-5)
+        for mode in MODES:
+            seconds = time_contenders(layers, mode, x, rounds)
+            rows.append({"cell": cell, "option": option, "mode": mode, "shape": shape, **seconds})
+            shown = {name: f"{value * 1e3:.2f} ms" for name, value in seconds.items()}
+            print(cell, option, mode, shape, shown)
     return rows
 
 
