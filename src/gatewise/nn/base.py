@@ -42,6 +42,7 @@ class RecurrentLayer(RecurrentModule):
     """Base of LSTM, GRU and RNN; a subclass gives the cell, its operator and its options."""
 
     operator: ClassVar[Operator]
+    weight_ih_l0: Tensor
 
     def __init__(
         self,
@@ -200,7 +201,7 @@ class RecurrentLayer(RecurrentModule):
         Raises:
             ValueError: if one does not fit the layer or the others.
         """
-        owner, weight = type(self).__name__, self.weights(0, 0).w_ih
+        owner, weight = type(self).__name__, self.weight_ih_l0
         if isinstance(input, PackedSequence):
             if lengths is not None or resets is not None:
                 raise ValueError(

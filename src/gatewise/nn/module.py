@@ -1,5 +1,6 @@
 """What layers and cells share: options, weights and how they are named, shown and loaded."""
 
+from dataclasses import fields
 from typing import Any, ClassVar
 
 import torch
@@ -8,14 +9,14 @@ from torch import Tensor, nn
 from gatewise.nn import checks
 from gatewise.nn.init import check_scheme
 from gatewise.nn.state_layout import NAMES, mismatch
-from gatewise.ops.call import OPTIONS, CellName
+from gatewise.ops.call import OPTIONS, CellName, CellOptions
 from gatewise.ops.weights import Weights, weight_shapes
 
-# The options that only some cells have and that are the operator's business.
-_OWN_OPTIONS: dict[CellName, tuple[str, ...]] = {
-    "lstm": ("output_activation", "coupled"),
-    "gru": ("reset_after",),
-    "rnn": ("nonlinearity",),
+# The operators' options that only some cells have, with their defaults.
+_COMMON = {field.name for field in fields(CellOptions)}
+_OWN_OPTIONS = {
+    cell: {field.name: field.default for field in fields(kind) if field.name not in _COMMON}
+    for cell, kind in OPTIONS.items()
 }
 _FLAGS = ("bias", "peephole", "coupled", "layer_norm", "learn_initial_state")
 
@@ -38,13 +39,17 @@ class RecurrentModule(nn.Module):
     init: str
     max_period: float | None
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._names: dict[str, dict[str, str]] = {}  # of the parameters, by suffix and field
+
     def options(self, *, layer: int = 0, reverse: bool = False, backend: str = "auto") -> Any:
         """Give the operator's options for one layer and direction."""
         own = {name: getattr(self, name) for name in _OWN_OPTIONS[self.cell]}
         return OPTIONS[self.cell](
             **own,
             recurrent_dropout=self.recurrent_dropout,
-            zoneout=checks.check_zoneout(type(self).__name__, self.zoneout, len(self.state_names)),
+            zoneout=self._zoneout(),
             layer=layer,
             reverse=reverse,
             backend=backend,
@@ -53,11 +58,13 @@ class RecurrentModule(nn.Module):
     @property
     def draws_masks(self) -> bool:
         """Whether a forward now draws masks: in training, with zoneout or recurrent dropout."""
-        return self.training and self.options().draws
+        return self.training and bool(self.recurrent_dropout or any(self._zoneout()))
 
     def draw_seed(self) -> Tensor | None:
         """Draw the seed of one call's masks from torch's CPU generator; None: there are none."""
-        return torch.empty((), dtype=torch.int64).random_() if self.draws_masks else None
+        return (
+            torch.empty((), dtype=torch.int64, device="cpu").random_() if self.draws_masks else None
+        )
 
     def extra_repr(self) -> str:
         """Show the sizes, and every other argument that is not at its default."""
@@ -68,15 +75,16 @@ class RecurrentModule(nn.Module):
                 shown.append(f"{name}={value!r}")
         return ", ".join(shown)
 
+    def _zoneout(self) -> tuple[float, ...]:
+        """Give zoneout's probability for each part of the state."""
+        return checks.check_zoneout(type(self).__name__, self.zoneout, len(self.state_names))
+
     def _defaults(self) -> dict[str, Any]:
         """Give the arguments that ``extra_repr`` shows when they differ from these defaults."""
-        first = {"output_activation": "tanh", "reset_after": True, "nonlinearity": "tanh"}
-        own = {name: first[name] for name in _OWN_OPTIONS[self.cell] if name in first}
         return {
             "bias": True,
-            **own,
+            **_OWN_OPTIONS[self.cell],
             "peephole": False,
-            "coupled": False,
             "layer_norm": False,
             "recurrent_dropout": 0,
             "zoneout": 0,
@@ -109,15 +117,16 @@ class RecurrentModule(nn.Module):
         self, shapes: dict[str, tuple[int, ...]], suffix: str, device: Any, dtype: Any
     ) -> None:
         """Make parameters of these shapes, by the fields of ``Weights``."""
-        for field, shape in shapes.items():
-            empty = torch.empty(shape, device=device, dtype=dtype)
-            self.register_parameter(NAMES[field] + suffix, nn.Parameter(empty))
+        names = {field: NAMES[field] + suffix for field in shapes}
+        for field, name in names.items():
+            empty = torch.empty(shapes[field], device=device, dtype=dtype)
+            self.register_parameter(name, nn.Parameter(empty))
+        self._names[suffix] = names
 
     def _weights(self, suffix: str) -> Weights:
-        found: dict[str, Any] = {
-            field: getattr(self, name + suffix, None) for field, name in NAMES.items()
-        }
-        return Weights(**found)
+        return Weights(
+            **{field: getattr(self, name) for field, name in self._names[suffix].items()}
+        )
 
     def _load_from_state_dict(
         self,
