@@ -33,6 +33,42 @@ def test_lstm_carries_its_memory_to_the_bit_over_10000_steps(backend: str) -> No
         assert not c_n.any()
 
 
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"layer_norm": True},
+        {"peephole": True},
+        {"proj_size": 4},
+        {"coupled": True},
+        {"output_activation": "identity"},
+        {"recurrent_dropout": 0.5},
+        {"zoneout": 0.5},
+        {"learn_initial_state": True},
+        {"peephole": True, "coupled": True, "layer_norm": True, "proj_size": 4, "zoneout": 0.5},
+    ],
+    ids=str,
+)
+def test_memory_line_of_every_variant_carries_its_memory_to_the_bit(
+    options: dict[str, Any], training: bool
+) -> None:
+    """Coupled gates need Γu = 0 alone; in evaluation, zoneout's average rounds."""
+    torch.manual_seed(0)
+    layer: Any = gatewise.LSTM(3, 8, **options).train(training)
+    hold(layer, 0, open_gate=False)
+    if not layer.coupled:
+        hold(layer, 1, open_gate=True)
+    if layer.peephole:
+        layer.weight_peephole_l0.data.zero_()
+    x, c_0 = torch.randn(1000, 2, 3), torch.randn(1, 2, 8)
+    with torch.no_grad():
+        _, (_, c_n) = layer(x, (torch.randn(1, 2, layer.proj_size or 8), c_0))
+    if layer.zoneout and not training:
+        torch.testing.assert_close(c_n, c_0, rtol=1e-4, atol=0)
+    else:
+        assert torch.equal(c_n, c_0)
+
+
 def test_trace_shows_the_memory_at_every_one_of_the_10000_steps() -> None:
     torch.manual_seed(0)
     layer = gatewise.LSTM(3, 8)
@@ -58,6 +94,22 @@ def test_gru_carries_its_state_to_the_bit_over_10000_steps() -> None:
     assert torch.equal(h_n, h_0)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"reset_after": False}, {"layer_norm": True}, {"recurrent_dropout": 0.5}, {"zoneout": 0.5}],
+    ids=str,
+)
+def test_state_of_every_gru_variant_is_carried_to_the_bit(options: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    layer = gatewise.GRU(3, 8, **options)
+    hold(layer, 1, open_gate=True)
+    h_0 = torch.randn(1, 2, 8)
+    with torch.no_grad():
+        y, h_n = layer(torch.randn(1000, 2, 3), h_0)
+    assert torch.equal(y, h_0.expand(1000, 2, 8))
+    assert torch.equal(h_n, h_0)
+
+
 def test_lstm_has_three_gates_and_gru_two() -> None:
     x = torch.randn(4, 2, 3)
     gates = {
@@ -77,6 +129,12 @@ def test_parameters_stand_as_4_to_3_to_1(options: dict[str, Any]) -> None:
         for kind in ("LSTM", "GRU", "RNN")
     ]
     assert counts == [4 * counts[2], 3 * counts[2], counts[2]]
+
+
+def test_coupled_lstm_has_as_many_weights_as_a_gru() -> None:
+    lstm, gru = gatewise.LSTM(7, 16, coupled=True), gatewise.GRU(7, 16)
+    counts = [sum(p.numel() for p in layer.parameters()) for layer in (lstm, gru)]
+    assert counts[0] == counts[1]
 
 
 def test_plain_rnn_forgets_where_the_lstm_remembers() -> None:

@@ -115,6 +115,74 @@ def test_lstm_step_keeps_the_memory_to_the_bit_when_the_gates_say_so() -> None:
     assert torch.equal(step.c, c)
 
 
+VARIANTS: dict[str, dict[str, Any]] = {
+    "peephole": {"w_peephole": torch.zeros(3 * H, dtype=torch.float64)},
+    "layer norm": {
+        "w_ln_hh": torch.full((4 * H,), 1.5, dtype=torch.float64),
+        "w_ln_c": torch.full((H,), 1.5, dtype=torch.float64),
+        "b_ln_c": torch.full((H,), 0.5, dtype=torch.float64),
+    },
+    "identity": {"output_activation": "identity"},
+    "mask": {"recurrent_mask": torch.full((B, H), 2.0, dtype=torch.float64)},
+    "zoneout": {"keep_h": torch.ones(B, H).bool(), "keep_c": torch.eye(B, H).bool()},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_lstm_step_keeps_the_memory_to_the_bit(variant: str) -> None:
+    xw, c = draw(B, 4 * H), draw(B, H)
+    xw[:, :H], xw[:, H : 2 * H] = -1e4, 1e4
+    step = lstm_step(xw, draw(B, H), c, draw(4 * H, H), None, **VARIANTS[variant])
+    assert torch.equal(step.c, c)
+    assert torch.equal(step.kept, torch.ones_like(c))
+
+
+def test_coupled_lstm_step_keeps_the_memory_to_the_bit_when_nothing_is_written() -> None:
+    xw, c = draw(B, 3 * H), draw(B, H)
+    xw[:, :H] = -1e4  # i = 0, and so f = 1
+    step = lstm_step(xw, draw(B, H), c, draw(3 * H, H), None, coupled=True)
+    assert torch.equal(step.f, torch.ones_like(c))
+    assert torch.equal(step.c, c)
+    step = lstm_step(-xw, draw(B, H), c, draw(3 * H, H), None, coupled=True)
+    assert torch.equal(step.c, step.g)  # i = 1: all is written anew
+
+
+@pytest.mark.parametrize("cell", STEPS)
+def test_zoneout_of_a_step_mixes_old_and_new(cell: str) -> None:
+    step, gates = STEPS[cell]
+    state = tuple(draw(B, H) for _ in range(2 if cell == "lstm" else 1))
+    xw, w_hh, names = draw(B, gates * H), draw(gates * H, H), ("keep_h", "keep_c")[: len(state)]
+    new = step(xw, *state, w_hh, None)
+    for part, name in enumerate(names):
+        bits = torch.rand(B, H) < 0.5
+        for keep, share in ((bits, bits.double()), (0.3, 0.3), (0.0, 0.0), (1.0, 1.0)):
+            zoned = step(xw, *state, w_hh, None, **{name: keep})
+            want = share * state[part] + (1 - share) * new[part]
+            torch.testing.assert_close(zoned[part], want, rtol=LIMIT, atol=LIMIT)
+            for other in set(range(len(state))) - {part}:
+                assert torch.equal(zoned[other], new[other])
+            if name == ("keep_c" if cell == "lstm" else "keep_h") and cell != "rnn":
+                gate = new.f if cell == "lstm" else new.z
+                kept = share + (1 - share) * gate
+                torch.testing.assert_close(zoned.kept, kept, rtol=LIMIT, atol=LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("cell", "options"),
+    [("lstm", {}), ("gru", {}), ("gru", {"reset_after": False}), ("rnn", {})],
+)
+def test_recurrent_mask_acts_on_the_way_into_the_weights_alone(
+    cell: str, options: dict[str, Any]
+) -> None:
+    step, gates = STEPS[cell]
+    state = [draw(B, H) for _ in range(2 if cell == "lstm" else 1)]
+    xw, w_hh, mask = draw(B, gates * H), draw(gates * H, H), 2.0 * (torch.rand(H) < 0.5).double()
+    masked = step(xw, *state, w_hh, None, recurrent_mask=mask, **options)
+    scaled = step(xw, *state, w_hh * mask, None, **options)
+    for got, expected in zip(masked, scaled, strict=True):
+        torch.testing.assert_close(got, expected, rtol=LIMIT, atol=LIMIT)
+
+
 def test_gru_step_keeps_the_state_to_the_bit_when_the_gate_says_so() -> None:
     xw, h = draw(B, 3 * H), draw(B, H)
     xw[:, H : 2 * H] = 1e4  # z = 1 exactly

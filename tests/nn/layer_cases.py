@@ -1,4 +1,4 @@
-"""Pairs of a layer of ours and torch's with the same weights, and how to compare their runs."""
+"""Layers of every form, pairs of ours and torch's with one set of weights, runs compared."""
 
 from typing import Any
 
@@ -7,8 +7,46 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 import gatewise
+from gatewise.ops import cases
+from gatewise.ops.cases import FORMS
 
 KINDS = ("LSTM", "GRU", "RNN")
+DRAWING = [name for name, form in FORMS.items() if cases.draws(form)]
+STEP_FORMS = [name for name, form in FORMS.items() if "proj_size" not in form.options]
+TWOFOLD: dict[str, Any] = {"num_layers": 2, "bidirectional": True}
+
+
+def make_form(form: str, **options: Any) -> Any:
+    """Make the layer of a form, float64, 3 features and 5 units, and draw all its weights."""
+    cell, own = FORMS[form]
+    torch.manual_seed(0)
+    made = {"dtype": torch.float64} | own | options
+    return draw_weights(getattr(gatewise, cell.upper())(3, 5, **made))
+
+
+def draw_weights(module: nn.Module) -> nn.Module:
+    """Move the weights that start at 0 or 1, where a fault would not show."""
+    with torch.no_grad():
+        for name, weight in module.named_parameters():
+            if "_ln_" in name or name.startswith("initial"):
+                weight += 0.3 * torch.randn_like(weight)
+    return module
+
+
+def draw(*shape: int) -> Tensor:
+    """Draw a float64 tensor."""
+    return torch.randn(*shape, dtype=torch.float64)
+
+
+def as_tuple(state: Any) -> tuple[Tensor, ...]:
+    """Give a state, one tensor or a pair, as a tuple."""
+    return state if isinstance(state, tuple) else (state,)
+
+
+def seeded(layer: nn.Module, *arguments: Any, seed: int = 1, **masks: Any) -> Any:
+    """Run a layer after ``torch.manual_seed``."""
+    torch.manual_seed(seed)
+    return layer(*arguments, **masks)
 
 
 def make_pair(

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from layer_cases import KINDS
 from torch.nn.utils.rnn import pack_sequence
 
 import gatewise
@@ -114,6 +115,75 @@ def test_packed_sequence_takes_no_masks(masks: dict[str, Any]) -> None:
 def test_wrong_constructor_arguments_are_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         gatewise.LSTM(**({"input_size": 3, "hidden_size": 5} | options))
+
+
+NO_PROBABILITY = (-0.1, 1.1, float("nan"), float("inf"), True, "0.5", None)
+
+
+@pytest.mark.parametrize("name", ["recurrent_dropout", "zoneout"])
+@pytest.mark.parametrize("value", NO_PROBABILITY, ids=str)
+@pytest.mark.parametrize("kind", [*KINDS, *(f"{kind}Cell" for kind in KINDS)])
+def test_what_is_no_probability_is_refused(kind: str, value: Any, name: str) -> None:
+    if kind.endswith("Cell") and name == "recurrent_dropout":
+        with pytest.raises(TypeError, match=name):
+            getattr(gatewise, kind)(3, 5, recurrent_dropout=0.1)
+        return
+    with pytest.raises(ValueError, match=f"^{name} must be a probability") as caught:
+        getattr(gatewise, kind)(3, 5, **{name: value})
+    assert f"a number from 0 to 1; got {value!r}." in str(caught.value)
+
+
+@pytest.mark.parametrize("value", NO_PROBABILITY, ids=str)
+@pytest.mark.parametrize("part", [0, 1])
+@pytest.mark.parametrize("kind", ["LSTM", "LSTMCell"])
+def test_pair_of_what_is_no_probability_is_refused(kind: str, part: int, value: Any) -> None:
+    pair = (0.1, value) if part else (value, 0.1)
+    with pytest.raises(ValueError, match=r"^zoneout must be a probability.*from 0 to 1; got"):
+        getattr(gatewise, kind)(3, 5, zoneout=pair)
+
+
+@pytest.mark.parametrize(
+    ("kind", "zoneout", "words"),
+    [
+        ("LSTM", (0.1, 0.2, 0.3), r"LSTM takes zoneout as a number, or \(p_h, p_c\); got \(0.1,"),
+        ("LSTM", (0.1,), r"LSTM takes zoneout as a number, or \(p_h, p_c\); got \(0.1,\)"),
+        ("LSTMCell", (), r"LSTMCell takes zoneout as a number, or \(p_h, p_c\); got \(\)"),
+        ("GRU", (0.1, 0.2), r"GRU takes zoneout as a number: its state is h alone; got \(0.1,"),
+        ("GRU", (0.1,), "GRU takes zoneout as a number"),
+        ("GRUCell", [0.1, 0.2], "GRUCell takes zoneout as a number"),
+        ("RNN", (0.1, 0.2), "RNN takes zoneout as a number"),
+        ("RNNCell", (0.1, 0.2), "RNNCell takes zoneout as a number"),
+        ("RNN", {"h": 0.1}, r"zoneout must be a probability.*got \{'h': 0.1\}"),
+        ("LSTM", torch.tensor([0.1, 0.2]), "zoneout must be a probability"),
+    ],
+)
+def test_zoneout_of_another_number_of_parts_is_refused(kind: str, zoneout: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        getattr(gatewise, kind)(3, 5, zoneout=zoneout)
+
+
+FLAGS = [
+    *((kind, name) for kind in ("LSTM", "LSTMCell") for name in ("peephole", "coupled")),
+    *((kind, "layer_norm") for kind in ("LSTM", "LSTMCell", "GRU", "GRUCell")),
+    *((f"{kind}{end}", "learn_initial_state") for kind in KINDS for end in ("", "Cell")),
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), FLAGS)
+@pytest.mark.parametrize("value", ["yes", 1, None])
+def test_flag_that_is_no_bool_is_refused(kind: str, name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"^{name} must be True or False; got {value!r}"):
+        getattr(gatewise, kind)(3, 5, **{name: value})
+
+
+@pytest.mark.parametrize("name", ["recurrent_dropout", "zoneout"])
+def test_probability_that_is_changed_later_is_checked_too(name: str) -> None:
+    layer = gatewise.GRU(3, 5)
+    setattr(layer, name, 1.5)
+    with pytest.raises(ValueError, match=f"{name} must be a probability"):
+        layer(X)
+    setattr(layer, name, 0.5)
+    assert not torch.equal(layer(X + 1)[0], layer(X + 1)[0])
 
 
 def test_dropout_without_a_second_layer_warns() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from layer_cases import KINDS, assert_same, make_state, run_layer
+from layer_cases import KINDS, assert_same, draw, make_state, run_layer
 from torch.nn.modules.rnn import RNNBase
 
 import gatewise
@@ -19,10 +19,6 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 def make(kind: str, *arguments: int, **options: Any) -> Any:
     torch.manual_seed(0)
     return getattr(gatewise, kind)(*(arguments or (3, 5)), dtype=torch.float64, **options)
-
-
-def draw(*shape: int) -> torch.Tensor:
-    return torch.randn(*shape, dtype=torch.float64)
 
 
 @every_kind
@@ -108,7 +104,13 @@ def test_replaced_parameters_are_used(kind: str) -> None:
     [
         ("LSTM", {"output_activation": "identity"}),
         ("LSTM", {"proj_size": 2}),
+        ("LSTM", {"peephole": True}),
+        ("LSTM", {"coupled": True}),
+        ("LSTM", {"zoneout": (0.5, 0.0)}),
+        ("LSTM", {"zoneout": (0.0, 0.5)}),
         ("GRU", {"reset_after": False}),
+        *((kind, {"layer_norm": True}) for kind in ("LSTM", "GRU")),
+        *((kind, {"zoneout": 0.5}) for kind in KINDS),
         ("RNN", {"nonlinearity": "relu"}),
         *((kind, {"bias": False}) for kind in KINDS),
         *((kind, {"num_layers": 2}) for kind in KINDS),
@@ -117,9 +119,10 @@ def test_replaced_parameters_are_used(kind: str) -> None:
     ],
     ids=str,
 )
-def test_each_option_changes_the_output(kind: str, option: dict[str, Any]) -> None:
+@pytest.mark.parametrize("training", [True, False])
+def test_each_option_changes_the_output(kind: str, option: dict[str, Any], training: bool) -> None:
     x = draw(4, 2, 3)
-    plain, changed = make(kind)(x)[0], make(kind, **option)(x)[0]
+    plain, changed = (make(kind, **one).train(training)(x)[0] for one in ({}, option))
     assert plain.shape != changed.shape or (plain - changed).abs().max() > 1e-3
 
 

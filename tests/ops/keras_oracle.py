@@ -17,6 +17,7 @@ KERAS_FORMS: dict[str, tuple[Any, dict[str, Any]]] = {
     "gru-reset-before": (keras.layers.GRU, {"reset_after": False}),
     "rnn": (keras.layers.SimpleRNN, {}),
 }
+KERAS_FORMS |= {f"{form}-recurrent-dropout": layer for form, layer in KERAS_FORMS.items()}
 # Keras' torch backend multiplies float64 matrices in float32, because this function says so.
 RESULT_TYPE = "keras.src.backend.common.dtypes.result_type"
 KERAS_BLOCKS = {4: (0, 1, 2, 3), 3: (1, 0, 2), 1: (0,)}  # i f g o -> i f c o, r z n -> z r h
@@ -39,7 +40,8 @@ def weights_to_keras(form: str, tensors: dict[str, Tensor]) -> list[Tensor]:
     if not biases:
         return [kernel, recurrent]
     both = torch.stack(biases)
-    return [kernel, recurrent, both if form == "gru" else both.sum(0)]
+    keeps_both = KERAS_FORMS[form][1].get("reset_after", False)
+    return [kernel, recurrent, both if keeps_both else both.sum(0)]
 
 
 def run_keras(
@@ -93,6 +95,6 @@ def _build(form: str, tensors: dict[str, Tensor], reverse: bool, mask: Tensor | 
     )
     layer.build((None, *tensors["x"].transpose(0, 1).shape[1:]))
     if mask is not None:  # gated cells draw a mask for each gate, the simple RNN a single one
-        masks = mask if form == "rnn" else [mask] * layer.cell.dropout_mask_count
+        masks = mask if kind is keras.layers.SimpleRNN else [mask] * layer.cell.dropout_mask_count
         layer.cell.get_recurrent_dropout_mask = lambda _: masks
     return layer

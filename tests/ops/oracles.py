@@ -9,6 +9,7 @@ import torch
 from onnx import TensorProto, helper
 from torch import Tensor
 
+TORCH_FORMS = ("lstm", "lstm-projection", "gru", "rnn", "rnn-relu")
 # The options of each form, as an ONNX node's attributes: the cell's activations first.
 ONNX_FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "lstm": ("LSTM", {"activations": ["Sigmoid", "Tanh", "Tanh"]}),

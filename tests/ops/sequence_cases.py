@@ -37,14 +37,19 @@ def run_operator(form: str, tensors: dict[str, Tensor], **arguments: Any) -> tup
 def with_gradients(outputs: tuple[Tensor, ...], tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Give outputs and, for a fixed random weighting of them, every gradient, all by name."""
     results = dict(zip(("y", "h_n", "c_n"), outputs, strict=False))
-    generator = torch.Generator().manual_seed(7)
-    loss: Any = sum(
-        (out * torch.randn(out.shape, generator=generator, dtype=torch.float64).to(out)).sum()
-        for out in outputs
-    )
+    pairs = zip(outputs, loss_weights(outputs), strict=True)
+    loss: Any = sum((out * weight).sum() for out, weight in pairs)
     gradients = torch.autograd.grad(loss, list(tensors.values()), materialize_grads=True)
     names = (f"d{name}" for name in tensors)
     return results | dict(zip(names, gradients, strict=True))
+
+
+def loss_weights(outputs: tuple[Tensor, ...]) -> list[Tensor]:
+    """Draw the weighting of the outputs whose sum is differentiated."""
+    generator = torch.Generator().manual_seed(7)
+    return [
+        torch.randn(out.shape, generator=generator, dtype=torch.float64).to(out) for out in outputs
+    ]
 
 
 def scaled_error(got: Tensor, expected: Tensor) -> float:

@@ -5,14 +5,19 @@ from typing import Any
 
 import pytest
 import torch
+from form_choices import forms_with_two_options
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sequence_cases import FORMS, make_tensors, run_operator
 from torch import Tensor
 from torch.autograd import forward_ad
+from truths import run_call
 
 from gatewise import ops
 from gatewise.cells import GRUStep, LSTMStep, RNNStep
-from gatewise.ops import reference
+from gatewise.ops import cases, reference
 from gatewise.ops.call import CellName
+from gatewise.ops.cases import Form, draws
 
 LENGTHS = torch.tensor([3, 0, 2])
 RESETS = torch.tensor([[0, 0, 1], [1, 0, 0], [0, 1, 1]], dtype=torch.bool)
@@ -25,39 +30,63 @@ SITUATIONS: dict[str, dict[str, Any]] = {
 }
 
 
+# Every form in every situation, and with random masks where there are any: (form, situation, seed).
+CASES = [
+    (name, situation, seed)
+    for name, form in FORMS.items()
+    for situation in SITUATIONS
+    for seed in ((None, 1) if draws(form) else (None,))
+]
+
+
 def as_function(
-    form: str, tensors: dict[str, Tensor], situation: str
+    form: Form, tensors: dict[str, Tensor], situation: str, seed: int | None
 ) -> Callable[..., tuple[Tensor, ...]]:
     def function(*values: Tensor) -> tuple[Tensor, ...]:
         named = dict(zip(tensors, values, strict=True))
-        return run_operator(form, named, backend="reference", **SITUATIONS[situation])
+        given = SITUATIONS[situation] | {"seed": seed, "backend": "reference"}
+        return run_call(cases.make_call(form, named, **given))
 
     return function
 
 
-@pytest.mark.parametrize("situation", SITUATIONS)
-@pytest.mark.parametrize("form", FORMS)
-def test_reference_gradients_match_finite_differences(form: str, situation: str) -> None:
-    tensors = make_tensors(form, 3, 3, 2, 2)
+@pytest.mark.parametrize(("form", "situation", "seed"), CASES)
+def test_reference_gradients_match_finite_differences(
+    form: str, situation: str, seed: int | None
+) -> None:
+    tensors = make_tensors(form, 3, 3, 1, 2)
+    function = as_function(FORMS[form], tensors, situation, seed)
     assert torch.autograd.gradcheck(
-        as_function(form, tensors, situation), tuple(tensors.values()), check_forward_ad=True
+        function, tuple(tensors.values()), check_forward_ad=situation == "all"
     )
 
 
-@pytest.mark.parametrize("situation", ["plain", "all"])
-@pytest.mark.parametrize("form", FORMS)
-def test_reference_second_derivatives_match_finite_differences(form: str, situation: str) -> None:
-    tensors = make_tensors(form, 2 if situation == "plain" else 3, 3, 1, 2)
-    assert torch.autograd.gradgradcheck(
-        as_function(form, tensors, situation), tuple(tensors.values())
-    )
+@pytest.mark.parametrize(("form", "seed"), [(f, s) for f, where, s in CASES if where == "all"])
+def test_reference_second_derivatives_match_finite_differences(form: str, seed: int | None) -> None:
+    tensors = make_tensors(form, 3, 3, 1, 2)
+    function = as_function(FORMS[form], tensors, "all", seed)
+    assert torch.autograd.gradgradcheck(function, tuple(tensors.values()))
 
 
 def test_reference_projection_gradients_match_finite_differences() -> None:
     tensors = make_tensors("lstm-projection", 3, 2, 2, 3)
-    function = as_function("lstm-projection", tensors, "plain")
+    function = as_function(FORMS["lstm-projection"], tensors, "plain", None)
     assert torch.autograd.gradcheck(function, tuple(tensors.values()))
     assert torch.autograd.gradgradcheck(function, tuple(tensors.values()))
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(
+    form=forms_with_two_options(),
+    situation=st.sampled_from(list(SITUATIONS)),
+    seed=st.none() | st.integers(0, 2**32),
+)
+def test_two_options_have_gradients_that_match_finite_differences(
+    form: Form, situation: str, seed: int | None
+) -> None:
+    tensors = cases.make_tensors(form, 3, 3, 1, 3)
+    function = as_function(form, tensors, situation, seed)
+    assert torch.autograd.gradcheck(function, tuple(tensors.values()))
 
 
 def test_reference_has_forward_mode_for_float32_lstm() -> None:

@@ -48,6 +48,9 @@ FORMS: dict[str, Form] = {
     "gru-reset-before": Form("gru", {"reset_after": False}),
     "gru-layer-norm": Form("gru", {"layer_norm": True}),
     "gru-recurrent-dropout": Form("gru", {"recurrent_dropout": 0.3}),
+    "gru-reset-before-recurrent-dropout": Form(
+        "gru", {"reset_after": False, "recurrent_dropout": 0.3}
+    ),
     "gru-zoneout": Form("gru", {"zoneout": 0.3}),
     "gru-initial-state": Form("gru", {"learn_initial_state": True}),
     "gru-everything": Form(
