@@ -180,4 +180,9 @@ def check_mask(owner: str, mask: Any, h: Tensor) -> None:
             f"{owner}: mask must have shape {tuple(h.shape)}, as the hidden state; "
             f"got {tuple(mask.shape)}."
         )
+    if mask.dtype == torch.bool:
+        raise ValueError(
+            f"{owner}: mask must be the numbers that h is multiplied by, 0 or 1/(1 − p), as "
+            "torch.nn.functional.dropout(torch.ones(...), p) gives them; got torch.bool."
+        )
     check_like_weight(owner, "mask", mask, h)

@@ -1,5 +1,6 @@
 """What layers and cells share: options, weights and how they are named, shown and loaded."""
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, ClassVar
 
@@ -128,34 +129,44 @@ class RecurrentModule(nn.Module):
             **{field: getattr(self, name) for field, name in self._names[suffix].items()}
         )
 
-    def _load_from_state_dict(
-        self,
-        state_dict: dict[str, Any],
-        prefix: str,
-        local_metadata: Any,
-        strict: bool,
-        missing_keys: list[str],
-        unexpected_keys: list[str],
-        error_msgs: list[str],
-    ) -> None:
-        """Load as torch does; for weights of another layout, say in one message what would fit."""
-        given = {
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Load as torch does; weights of another layout are refused before any is copied.
+
+        Raises:
+            RuntimeError: if names or shapes differ, with the layer that would take the weights.
+        """
+        if strict and (message := self._misfit(state_dict, "")):
+            name = type(self).__name__
+            raise RuntimeError(f"Error(s) in loading state_dict for {name}:\n\t{message}")
+        return super().load_state_dict(state_dict, strict, assign)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """Load as a part of a bigger model, where torch judges missing and unexpected names."""
+        error_messages: list[str] = rest[-1]
+        own = self._entries(self.state_dict(), "")
+        given = self._entries(state_dict, prefix)
+        has_other_shapes = any(given.get(name, shape) != shape for name, shape in own.items())
+        if has_other_shapes and (message := self._misfit(state_dict, prefix)):
+            error_messages.append(f"{prefix.rstrip('.')}: {message}" if prefix else message)
+            return
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+    def _misfit(self, state_dict: Mapping[str, Any], prefix: str) -> str | None:
+        """Say why weights are another layer's; None if they are not, or hooks may change them."""
+        given = self._entries(state_dict, prefix)
+        if not given or self._load_state_dict_pre_hooks:
+            return None
+        return mismatch(f"{self}", self._entries(self.state_dict(), ""), given)
+
+    @staticmethod
+    def _entries(state_dict: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+        """Give the shapes of a module's own tensors by name, without those of its children."""
+        return {
             name: value.shape
             for key, value in state_dict.items()
-            if isinstance(value, Tensor)
-            and key.startswith(prefix)
+            if key.startswith(prefix)
             and "." not in (name := key[len(prefix) :])
+            and isinstance(value, Tensor)
         }
-        own = {name: p.shape for name, p in self._parameters.items() if p is not None}
-        if strict and given and (message := mismatch(f"{self}", own, given)):
-            error_msgs.append(f"{prefix.rstrip('.')}: {message}" if prefix else message)
-            return
-        super()._load_from_state_dict(
-            state_dict,
-            prefix,
-            local_metadata,
-            strict,
-            missing_keys,
-            unexpected_keys,
-            error_msgs,
-        )
