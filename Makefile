@@ -4,6 +4,8 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
+SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*.* native/*/*.*)
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench docs clean
 
@@ -28,11 +30,11 @@ docs: $(VENV)/.installed-test   ## write docs/support.md, what each backend can 
 clean:          ## remove the environment, caches and runs
 	rm -rf $(VENV) gatewise-runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/pip
+$(VENV)/.installed: $(SOURCES) | $(BIN)/pip
 	$(PIP) --editable .
 	@touch $@
 
-$(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/pip
+$(VENV)/.installed-test: $(SOURCES) | $(BIN)/pip
 	$(PIP) --editable '.[test,dev]'
 	@touch $@ $(VENV)/.installed
 

@@ -26,6 +26,7 @@ CELLS = ("LSTM", "GRU", "RNN")
 VARIANTS = {
     "torch.nn": None,
     "auto": {},
+    "cpu": {"backend": "cpu"},
     "reference": {"backend": "reference"},
 }
 OPTION_SHAPES = SHAPES[::2]

@@ -11,6 +11,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from gatewise.ops.native_call import native
+
 README = Path(__file__).parents[1] / "README.md"
 TEXT = README.read_text()
 SMALL = ["--steps", "3", "--folds", "4", "--seeds", "1", "--hidden", "4", "--quiet"]
@@ -31,6 +33,7 @@ def bikes(tmp_path_factory):
     return folder
 
 
+@pytest.mark.skipif(native is None, reason="the core was not built, and the README shows it")
 def test_readme_doctests_pass():
     results = doctest.testfile(str(README), module_relative=False)
     assert results.attempted >= 12

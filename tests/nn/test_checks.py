@@ -109,7 +109,10 @@ def test_packed_sequence_takes_no_masks(masks: dict[str, Any]) -> None:
         ({"bias": 1}, "bias must be True or False; got 1"),
         ({"dropout": 1.5}, "dropout must be a probability, a number from 0 to 1; got 1.5"),
         ({"output_activation": "relu"}, "must be one of 'tanh', 'identity'; got 'relu'"),
-        ({"backend": "fast"}, "no backend 'fast'; choose one of 'auto', 'torch', 'reference'"),
+        (
+            {"backend": "fast"},
+            "no backend 'fast'; choose one of 'auto', 'cpu', 'torch', 'reference'",
+        ),
     ],
 )
 def test_wrong_constructor_arguments_are_refused(options: dict[str, Any], words: str) -> None:

@@ -118,7 +118,7 @@ def test_explaining_draws_nothing(form: str) -> None:
     explanation = gatewise.explain_backend(layer, x)
     assert torch.equal(torch.get_rng_state(), before)
     if form in DRAWING:
-        assert explanation.backend == "reference"
+        assert explanation.backend != "torch"
 
 
 @every_drawing_form
@@ -129,8 +129,9 @@ def test_tracing_draws_as_the_forward_does(form: str) -> None:
     torch.manual_seed(1)
     traced = gatewise.trace(layer, x)
     assert torch.equal(torch.get_rng_state(), after)
-    assert_equal(traced.output, expected)
-    assert_equal(traced.h_n, as_tuple(state)[0])
+    # A mask that differs is no rounding, in which backends may.
+    torch.testing.assert_close(traced.output, expected, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(traced.h_n, as_tuple(state)[0], rtol=1e-12, atol=1e-12)
 
 
 @every_drawing_form

@@ -42,8 +42,24 @@ def test_auto_takes_the_fastest_that_can(form: str, monkeypatch: pytest.MonkeyPa
     run_operator(form, tensors, resets=torch.zeros(3, 2, dtype=torch.bool))
     run_operator(form, make_tensors(form, 0, 2))
     run_operator(form, make_tensors(form, 3, 0))
-    first = "torch" if (form, "torch") in RUNS else "reference"
-    assert ran == [first, "reference", "reference", "reference"]
+    has_core = (form, "cpu") in RUNS
+    first = "cpu" if has_core else "torch" if (form, "torch") in RUNS else "reference"
+    rest = "cpu" if has_core else "reference"
+    assert ran == [first, rest, rest, rest]
+
+
+def test_auto_takes_torchs_dense_lstm_where_the_core_is_slower(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ran = count_runs(monkeypatch)
+    small, large = (make_tensors("lstm", 3, b, dtype=torch.float32) for b in (2, 16))
+    run_operator("lstm", small)
+    run_operator("lstm", large)
+    run_operator("lstm", small, lengths=torch.tensor([3, 1]))
+    with torch.no_grad():
+        run_operator("lstm", large)
+    core = "cpu" if ("lstm", "cpu") in RUNS else "torch"
+    assert ran == ["torch", core, core, "torch"]
 
 
 @pytest.mark.parametrize(
@@ -64,12 +80,15 @@ def test_forced_backend_that_cannot_is_refused(
         run_operator(form, tensors, resets=resets, backend="torch")
     message = str(caught.value)
     assert words in message
-    assert "Backends that can: 'reference'" in message
+    able = ["cpu", "reference"] if (form, "cpu") in RUNS else ["reference"]
+    assert f"Backends that can: {', '.join(map(repr, able))};" in message
     assert isinstance(caught.value, ValueError)
 
 
 def test_unknown_backend_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ops.BackendError, match=r"no backend 'cuda'.*'auto', 'torch', 'reference'"):
+    with pytest.raises(
+        ops.BackendError, match=r"no backend 'cuda'.*'auto', 'cpu', 'torch', 'reference'"
+    ):
         run_operator("lstm", make_tensors("lstm", 3, 2), backend="cuda")
 
 

@@ -1,9 +1,10 @@
 """Which backend runs a call, and why not the others."""
 
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
-from gatewise.ops import reference, torch_backend
+from gatewise.ops import cpu_backend, reference, torch_backend
 from gatewise.ops.call import Call, Result
 
 
@@ -19,12 +20,15 @@ class Backend(NamedTuple):
         unsupported: gives the reason why it cannot do a call, or None if it can.
         run: does the call.
         derivatives: what can be differentiated, and how often.
+        slower: gives the reason why a backend further down is to be preferred by ``"auto"``, if it
+            can do the call; or None.
     """
 
     name: str
     unsupported: Callable[[Call], str | None]
     run: Callable[[Call], Result]
     derivatives: str
+    slower: Callable[[Call], str | None] = lambda _: None
 
 
 class Choice(NamedTuple):
@@ -34,8 +38,15 @@ class Choice(NamedTuple):
     reasons: dict[str, str]
 
 
-# Fastest first: "auto" takes the first that supports the call.
+# Fastest first: "auto" takes the first that supports the call and is not known to be slower.
 BACKENDS = (
+    Backend(
+        "cpu",
+        cpu_backend.unsupported,
+        cpu_backend.run,
+        cpu_backend.DERIVATIVES,
+        cpu_backend.slower,
+    ),
     Backend("torch", torch_backend.unsupported, torch_backend.run, torch_backend.DERIVATIVES),
     Backend("reference", reference.unsupported, reference.run, reference.DERIVATIVES),
 )
@@ -64,15 +75,25 @@ def choose(call: Call) -> Choice:
     unsupported = {backend.name: backend.unsupported(call) for backend in BACKENDS}
     able = [backend for backend in BACKENDS if unsupported[backend.name] is None]
     if asked == "auto":
-        chosen, passed_over = able[0], "slower than the backend chosen"
+        chosen, slower = _fastest(call, able)
+        reasons = dict.fromkeys(unsupported, "slower than the backend chosen") | slower
     else:
         _check_able(asked, unsupported[asked], able)
         chosen = next(backend for backend in able if backend.name == asked)
-        passed_over = f"backend={asked!r} was asked for"
-    reasons = {
-        name: reason or passed_over for name, reason in unsupported.items() if name != chosen.name
-    }
-    return Choice(chosen, reasons)
+        reasons = dict.fromkeys(unsupported, f"backend={asked!r} was asked for")
+    reasons |= {name: reason for name, reason in unsupported.items() if reason is not None}
+    return Choice(chosen, {name: why for name, why in reasons.items() if name != chosen.name})
+
+
+def _fastest(call: Call, able: list[Backend]) -> tuple[Backend, dict[str, str]]:
+    """Take the first that is not slower than the next, the reference's aside, and say why."""
+    slower: dict[str, str] = {}
+    for backend, following in itertools.pairwise(able):
+        reason = backend.slower(call) if following.name != "reference" else None
+        if reason is None:
+            return backend, slower
+        slower[backend.name] = reason
+    return able[-1], slower
 
 
 def _check_able(asked: str, reason: str | None, able: list[Backend]) -> None:
