@@ -17,19 +17,19 @@ WITHOUT_TORCH = "reference" if native is None else "cpu"
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_explanation_names_the_backend_that_runs(kind: str) -> None:
-    layer, x = getattr(gatewise, kind)(3, 5, num_layers=2), torch.randn(4, 16, 3)
+    layer, x = getattr(gatewise, kind)(3, 5, num_layers=2), torch.randn(8, 16, 3)
     explanation = gatewise.explain_backend(layer, x)
     assert explanation.backend == FASTEST
     assert explanation.reasons["reference"] == "slower than the backend chosen"
     assert explanation.reasons.keys() == set(backend_names()) - {FASTEST}
-    resets = torch.zeros(4, 16, dtype=torch.bool)
+    resets = torch.zeros(8, 16, dtype=torch.bool)
     explanation = gatewise.explain_backend(layer, x, resets=resets)
     assert explanation.backend == WITHOUT_TORCH
     assert "reset the state" in explanation.reasons["torch"]
 
 
 def test_explanation_says_why_the_core_is_passed_over() -> None:
-    explanation = gatewise.explain_backend(gatewise.LSTM(3, 5), torch.randn(4, 2, 3))
+    explanation = gatewise.explain_backend(gatewise.LSTM(3, 5), torch.randn(8, 2, 3))
     assert explanation.backend == "torch"
     words = "not built" if native is None else "torch's dense LSTM is faster"
     assert words in explanation.reasons["cpu"]

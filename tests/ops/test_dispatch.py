@@ -37,11 +37,11 @@ def test_forced_backend_is_the_one_that_runs(
 @pytest.mark.parametrize("form", FORMS)
 def test_auto_takes_the_fastest_that_can(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = count_runs(monkeypatch)
-    tensors = make_tensors(form, 3, 2)
+    tensors = make_tensors(form, 8, 2)
     run_operator(form, tensors)
-    run_operator(form, tensors, resets=torch.zeros(3, 2, dtype=torch.bool))
+    run_operator(form, tensors, resets=torch.zeros(8, 2, dtype=torch.bool))
     run_operator(form, make_tensors(form, 0, 2))
-    run_operator(form, make_tensors(form, 3, 0))
+    run_operator(form, make_tensors(form, 8, 0))
     has_core = (form, "cpu") in RUNS
     first = "cpu" if has_core else "torch" if (form, "torch") in RUNS else "reference"
     rest = "cpu" if has_core else "reference"
@@ -52,14 +52,24 @@ def test_auto_takes_torchs_dense_lstm_where_the_core_is_slower(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ran = count_runs(monkeypatch)
-    small, large = (make_tensors("lstm", 3, b, dtype=torch.float32) for b in (2, 16))
+    small, large = (make_tensors("lstm", 8, b, dtype=torch.float32) for b in (2, 16))
     run_operator("lstm", small)
     run_operator("lstm", large)
-    run_operator("lstm", small, lengths=torch.tensor([3, 1]))
+    run_operator("lstm", small, lengths=torch.tensor([8, 1]))
     with torch.no_grad():
         run_operator("lstm", large)
     core = "cpu" if ("lstm", "cpu") in RUNS else "torch"
     assert ran == ["torch", core, core, "torch"]
+
+
+def test_auto_takes_torchs_kernels_for_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = count_runs(monkeypatch)
+    for steps, batch in ((3, 5), (2, 8)):
+        run_operator("gru", make_tensors("gru", steps, batch))
+        run_operator("gru-zoneout", make_tensors("gru-zoneout", steps, batch))
+    has_core = ("gru", "cpu") in RUNS
+    rest = "cpu" if has_core else "reference"
+    assert ran == ["torch", rest, "cpu" if has_core else "torch", rest]
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,10 @@ every_run_with_masks = pytest.mark.parametrize(
         *((name, "reference", 1) for name, form in FORMS.items() if draws(form)),
     ],
 )
+# Torch's kernels take no resets.
+every_run_with_resets = pytest.mark.parametrize(
+    ("form", "backend"), [run for run in RUNS if run[1] != "torch"]
+)
 every_form = pytest.mark.parametrize("form", FORMS)
 both_ways = pytest.mark.parametrize("reverse", [False, True])
 
@@ -90,13 +94,16 @@ def test_padding_never_leaks(
     assert not results[0]["y"][beyond].any()
 
 
-@every_form
+@every_run_with_resets
 @both_ways
 @pytest.mark.parametrize("lengths", [None, LENGTHS])
-def test_resets_equal_pieces_alone(form: str, reverse: bool, lengths: Tensor | None) -> None:
+def test_resets_equal_pieces_alone(
+    form: str, backend: str, reverse: bool, lengths: Tensor | None
+) -> None:
     tensors = make_tensors(form, T, B)
     resets = draw_resets()
-    together = run_operator(form, tensors, lengths=lengths, resets=resets, reverse=reverse)
+    options: dict[str, Any] = {"reverse": reverse, "backend": backend}
+    together = run_operator(form, tensors, lengths=lengths, resets=resets, **options)
     rows = [
         run_in_pieces(
             form,
@@ -149,26 +156,24 @@ def run_in_pieces(
     return torch.cat([y, y.new_zeros(T - length, *y.shape[1:])]), *state
 
 
-@every_form
-def test_flag_at_step_0_drops_the_given_state_forward_only(form: str) -> None:
-    tensors = make_tensors(form, T, B)
+@every_run_with_resets
+def test_flag_at_step_0_drops_the_given_state_forward_only(form: str, backend: str) -> None:
+    tensors, options = make_tensors(form, T, B), {"backend": backend}
     flags = torch.zeros(T, B, dtype=torch.bool)
     flags[0] = True
-    plain = tensors | fresh_state(tensors)
-    forward = run_operator(form, tensors, resets=flags)
-    assert torch.equal(forward[0], run_operator(form, plain, backend="reference")[0])
-    assert not torch.equal(forward[0], run_operator(form, tensors, backend="reference")[0])
-    back = run_operator(form, tensors, resets=flags, reverse=True)
-    expected = run_operator(form, tensors, reverse=True, backend="reference")
-    assert torch.equal(back[0], expected[0])
+    forward = run_operator(form, tensors, resets=flags, **options)
+    assert torch.equal(forward[0], run_operator(form, tensors | fresh_state(tensors), **options)[0])
+    assert not torch.equal(forward[0], run_operator(form, tensors, **options)[0])
+    back = run_operator(form, tensors, resets=flags, reverse=True, **options)
+    assert torch.equal(back[0], run_operator(form, tensors, reverse=True, **options)[0])
 
 
-@every_form
+@every_run_with_resets
 @both_ways
-def test_flags_beyond_a_length_are_ignored(form: str, reverse: bool) -> None:
+def test_flags_beyond_a_length_are_ignored(form: str, backend: str, reverse: bool) -> None:
     tensors = make_tensors(form, T, B)
     beyond = torch.arange(T).unsqueeze(1) >= LENGTHS
-    options: dict[str, Any] = {"lengths": LENGTHS, "reverse": reverse, "backend": "reference"}
+    options: dict[str, Any] = {"lengths": LENGTHS, "reverse": reverse, "backend": backend}
     got = run_operator(form, tensors, resets=beyond, **options)
     expected = run_operator(form, tensors, **options)
     for mine, plain in zip(got, expected, strict=True):
@@ -257,19 +262,19 @@ def test_non_contiguous_tensors_change_nothing(form: str, backend: str, reverse:
     assert_same(results[0], results[1], tolerance(torch.float64, T, form))
 
 
-@every_form
+@every_run_with_resets
 @both_ways
 @pytest.mark.parametrize(("steps", "batch"), [(0, 3), (4, 0), (0, 0)])
 @pytest.mark.parametrize("with_masks", [False, True])
 def test_empty_batches_and_sequences_work(
-    form: str, reverse: bool, steps: int, batch: int, with_masks: bool
+    form: str, backend: str, reverse: bool, steps: int, batch: int, with_masks: bool
 ) -> None:
     tensors = make_tensors(form, steps, batch)
     masks = {}
     if with_masks:
         masks["lengths"] = torch.zeros(batch, dtype=torch.int64)
         masks["resets"] = torch.ones(steps, batch, dtype=torch.bool)
-    outputs = run_operator(form, tensors, reverse=reverse, **masks)
+    outputs = run_operator(form, tensors, reverse=reverse, backend=backend, **masks)
     assert outputs[0].shape == (steps, batch, tensors["h_0"].shape[1])
     for got, name in zip(outputs[1:], ("h_0", "c_0"), strict=False):
         assert torch.equal(got, tensors[name])

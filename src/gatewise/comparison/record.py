@@ -72,7 +72,7 @@ def describe_setup(
     return {
         **{key: getattr(plan, key) for key in ("folds", "seeds", "steps", "match", "search")},
         "threads": plan.threads,
-        "backend": " and ".join(sorted({cell["backend"] for cell in times.values()})),
+        "backend": " and ".join(sorted({b for cell in times.values() for b in cell["backends"]})),
         "device": plan.device,
         **{key: record[key] for key in ("machine", "versions", "command", "created")},
         "notes": panel.notes,

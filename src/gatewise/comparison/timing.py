@@ -38,6 +38,13 @@ class _Timed:
         self.net = build_network(panel.columns, panel.frequency, encoder, settings)
         self.optimizer = torch.optim.AdamW(self.net.parameters())
         self.x = torch.zeros(1, 1, self.net.rnn.input_size)
+        steps = -(-settings.lookback // self.net.segment)
+        self.batch_shape = (steps, len(self.origins), self.net.rnn.input_size)
+
+    def backends(self) -> list[str]:
+        """Name the backends that train the recurrent layer and take its single steps."""
+        given = (torch.zeros(self.batch_shape), self.x)
+        return sorted({explain_backend(self.net.rnn, x).backend for x in given})
 
     def train(self, steps: int) -> float:
         """Give the seconds of one optimiser step, over ``steps`` of them."""
@@ -81,7 +88,7 @@ def measure_times(
     Returns:
         For each cell, medians over the rounds: ``train_seconds``, for the whole budget of
         optimiser steps, and ``step_microseconds``, of one step of the recurrent layer; and the
-        ``backend`` that ran.
+        ``backends`` that ran.
     """
     with torch_threads(threads), torch.random.fork_rng():
         return _alternate(panel, encoder, settings)
@@ -102,7 +109,7 @@ def _alternate(
         name: {
             "train_seconds": median(train for train, _ in rows) * settings[name].training.steps,
             "step_microseconds": 1e6 * median(step for _, step in rows),
-            "backend": explain_backend(timed[name].net.rnn, timed[name].x).backend,
+            "backends": timed[name].backends(),
         }
         for name, rows in seconds.items()
     }

@@ -16,6 +16,7 @@ from gatewise.ops.walk import plan_walk
 DERIVATIVES = "derivatives of any order in reverse mode, the first by its own kernels"
 
 WANTED_TARGET = "GATEWISE_CPU"  # an environment variable
+_LEAST_ROWS = 16  # T·B, from which on packing the weights pays
 _LEAST_BATCH = 8  # rows from which on training an LSTM is faster than torch's
 
 
@@ -50,6 +51,8 @@ def slower(call: Call) -> str | None:
     BENCHMARKS.md has the measurements: of all that torch can do, only its plain float32 LSTM is
     one dense call, and as fast or faster where no gradients are wanted or the batch is small.
     """
+    if call.x.shape[0] * call.x.shape[1] < _LEAST_ROWS:
+        return "packing its weights costs more than so few steps of so few sequences"
     is_dense = call.cell == "lstm" and call.lengths is None and call.x.dtype == torch.float32
     if is_dense and (call.x.shape[1] < _LEAST_BATCH or not _wants_gradients(call)):
         return "torch's dense LSTM is faster for so small a batch or without gradients"
