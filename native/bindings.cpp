@@ -101,7 +101,8 @@ NB_MODULE(_native, module) {
       .value("lstm", Cell::lstm)
       .value("gru", Cell::gru)
       .value("rnn", Cell::rnn);
-  module.attr("PAD") = PAD;
+  module.def("padded", &padded, nb::arg("units"));
+  module.def("saved_blocks", &saved_blocks, nb::arg("cell"), nb::arg("coupled"));
   module.def("available_targets", &available_targets);
   bind<float>(module, "Float32");
   bind<double>(module, "Float64");

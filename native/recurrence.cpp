@@ -75,17 +75,32 @@ int useful_threads(std::int64_t batch, int threads) {
   return int(std::max<std::int64_t>(1, std::min<std::int64_t>(batch, threads)));
 }
 
+// Scratch for each thread, made before any runs: a thread of the pool must not throw.
+template <class T>
+class Scratch {
+ public:
+  Scratch(const Call<T> &call, const Kernels<T> &kernels, const Deal &deal, int threads) {
+    for (int thread = 0; thread < threads; ++thread)
+      buffers_.push_back(
+          std::make_unique<Buffer<T>>(kernels.scratch_size(call, deal.rows(thread).count)));
+  }
+  T *of(int thread) const { return buffers_[thread]->data(); }
+
+ private:
+  std::vector<std::unique_ptr<Buffer<T>>> buffers_;
+};
+
 }  // namespace
 
 template <class T>
 void forward(const Call<T> &call, const Kernels<T> &kernels, int threads) {
   threads = useful_threads(call.batch, threads);
   const Deal deal(call, threads);
+  const Scratch<T> scratch(call, kernels, deal, threads);
   Buffer<T> packed(kernels.packed_size(call, false));
   kernels.pack(call, false, packed.data());
-  on_threads<T>(deal, threads, [&](int, Rows rows) {
-    Buffer<T> scratch(kernels.scratch_size(call, rows.count));
-    kernels.forward(call, packed.data(), rows, scratch.data());
+  on_threads<T>(deal, threads, [&](int thread, Rows rows) {
+    kernels.forward(call, packed.data(), rows, scratch.of(thread));
   });
 }
 
@@ -94,14 +109,11 @@ void backward(const Call<T> &call, const Gradients<T> &gradients, const Kernels<
               int threads) {
   threads = useful_threads(call.batch, threads);
   const Deal deal(call, threads);
+  const Scratch<T> scratch(call, kernels, deal, threads);
   Buffer<T> packed(kernels.packed_size(call, true));
   kernels.pack(call, true, packed.data());
-  std::vector<std::unique_ptr<Buffer<T>>> scratch;
-  for (int thread = 0; thread < threads; ++thread)
-    scratch.push_back(
-        std::make_unique<Buffer<T>>(kernels.scratch_size(call, deal.rows(thread).count)));
   on_threads<T>(deal, threads, [&](int thread, Rows rows) {
-    kernels.backward(call, gradients, packed.data(), rows, scratch[thread]->data());
+    kernels.backward(call, gradients, packed.data(), rows, scratch.of(thread));
   });
 
   // Each thread's sums over its rows stand first in its scratch; they are added in its order.
@@ -111,7 +123,8 @@ void backward(const Call<T> &call, const Gradients<T> &gradients, const Kernels<
     for (std::int64_t b = 0; b < blocks; ++b)
       for (std::int64_t u = 0; u < units; ++u) {
         T sum = 0;
-        for (const auto &one : scratch) sum += one->data()[(block + b) * wide + u];
+        for (int thread = 0; thread < threads; ++thread)
+          sum += scratch.of(thread)[(block + b) * wide + u];
         to[b * units + u] = sum;
       }
   };

@@ -1,6 +1,8 @@
 // Products of a few rows with packed weights, the sums held in registers.
 #pragma once
 
+#include <utility>
+
 #include "vector.h"
 
 namespace gatewise {

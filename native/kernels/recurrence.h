@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstring>
-#include <utility>
 
 #include "../api.h"
 #include "product.h"
@@ -102,9 +101,8 @@ struct Recurrence {
   }
   std::int64_t place(std::int64_t t, std::int64_t row) const { return t * call.batch + row; }
 
-  void fill_row(T *to, const T *from, std::int64_t width) const {
-    for (std::int64_t u = 0; u < width; ++u) to[u] = from ? from[u] : T(0);
-    for (std::int64_t u = width; u < Hp; ++u) to[u] = 0;
+  void fill_row(T *to, const T *from) const {
+    for (std::int64_t u = 0; u < Hp; ++u) to[u] = from && u < H ? from[u] : T(0);
   }
 
   // ---- forward ----
@@ -117,8 +115,8 @@ struct Recurrence {
     T *seen = scratch + 2 * rows.count * Hp, *c = scratch + 3 * rows.count * Hp;
     for (std::int64_t r = 0; r < rows.count; ++r) {
       const std::int64_t at = first_step(rows.lengths[r]) % 2;
-      fill_row(h[at] + r * Hp, call.h_0 + rows.index[r] * H, H);
-      if (call.c_0) fill_row(c + r * Hp, call.c_0 + rows.index[r] * H, H);
+      fill_row(h[at] + r * Hp, call.h_0 + rows.index[r] * H);
+      if (call.c_0) fill_row(c + r * Hp, call.c_0 + rows.index[r] * H);
     }
     for (std::int64_t s = 0; s < call.steps; ++s) {
       const std::int64_t t = step_at(s), n = active(rows, t);
@@ -143,8 +141,8 @@ struct Recurrence {
   void start_step(std::int64_t t, std::int64_t n, const Rows &rows, T *old, T *seen, T *c) const {
     for (std::int64_t r = 0; r < n && call.resets; ++r)
       if (is_cut(t, rows.index[r], rows.lengths[r])) {
-        fill_row(old + r * Hp, call.initial_h, H);
-        if (call.c_0) fill_row(c + r * Hp, call.initial_c, H);
+        fill_row(old + r * Hp, call.initial_h);
+        if (call.c_0) fill_row(c + r * Hp, call.initial_c);
       }
     for (std::int64_t r = 0; r < n && call.recurrent_mask; ++r)
       for (std::int64_t u = 0; u < H; ++u)
@@ -244,8 +242,8 @@ struct Recurrence {
     std::memset(partial, 0, PARTIAL * Hp * sizeof(T));
     for (std::int64_t r = 0; r < rows.count; ++r) {
       const std::int64_t from = rows.index[r] * H;
-      fill_row(dh + r * Hp, grad.dh_n ? grad.dh_n + from : nullptr, H);
-      fill_row(dc + r * Hp, grad.dc_n ? grad.dc_n + from : nullptr, H);
+      fill_row(dh + r * Hp, grad.dh_n ? grad.dh_n + from : nullptr);
+      fill_row(dc + r * Hp, grad.dc_n ? grad.dc_n + from : nullptr);
     }
     for (std::int64_t s = call.steps - 1; s >= 0; --s) {
       const std::int64_t t = step_at(s), n = active(rows, t);

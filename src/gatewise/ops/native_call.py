@@ -81,11 +81,12 @@ def run_forward(
     given = _fill(call, masks, inputs)
     steps, batch, _ = inputs.x.shape
     units, is_lstm = inputs.w_hh.shape[1], call.cell == "lstm"
-    wide = -(-units // native.PAD) * native.PAD
+    wide = native.padded(units)
+    blocks = native.saved_blocks(given.filled.cell, given.filled.coupled)
     new = inputs.x.new_empty
     y, h_n = new(steps, batch, units), new(batch, units)
     c_n = new(batch, units) if is_lstm else None
-    saved = new(steps, batch, _saved_blocks(call), wide) if is_training else None
+    saved = new(steps, batch, blocks, wide) if is_training else None
     cells = new(steps, batch, wide) if is_training and is_lstm else None
     given.point(y=y, h_n=h_n, c_n=c_n, saved=saved, cells=cells)
     native.forward(given.filled, target, torch.get_num_threads())
@@ -127,11 +128,6 @@ def run_backward(
     native.backward(given.filled, wanted.filled, target, torch.get_num_threads())
     found |= _weight_gradients(call, masks, inputs, y, dgates, needs)
     return [found[name] if needed else None for name, needed in needs._asdict().items()]
-
-
-def _saved_blocks(call: Call) -> int:
-    """Blocks of saved activations: those of the gates, and one more in the GRU."""
-    return _gates(call) + (call.cell == "gru")
 
 
 def _gates(call: Call) -> int:
