@@ -40,10 +40,10 @@ void bind(nb::module_ &module, const std::string &type) {
   using G = Gradients<T>;
   nb::class_<C> call(module, ("Call" + type).c_str());
   call.def("__init__", [](C *place) { new (place) C{}; });
-  call.def_rw("cell", &C::cell).def_rw("reverse", &C::reverse).def_rw("coupled", &C::coupled);
+  call.def_rw("cell", &C::cell).def_rw("reverse", &C::reverse);
   call.def_rw("identity", &C::identity).def_rw("relu", &C::relu);
   call.def_rw("steps", &C::steps).def_rw("batch", &C::batch);
-  call.def_rw("inputs", &C::inputs).def_rw("units", &C::units);
+  call.def_rw("inputs", &C::inputs).def_rw("units", &C::units).def_rw("outputs", &C::outputs);
   call.def_rw("zoneout_h", &C::zoneout_h).def_rw("zoneout_c", &C::zoneout_c);
   address(call, "x", &C::x);
   address(call, "h_0", &C::h_0);
@@ -52,7 +52,12 @@ void bind(nb::module_ &module, const std::string &type) {
   address(call, "w_hh", &C::w_hh);
   address(call, "b_ih", &C::b_ih);
   address(call, "b_hh", &C::b_hh);
-  address(call, "w_peephole", &C::peephole);
+  address(call, "w_hr", &C::w_hr);
+  address(call, "w_peephole", &C::w_peephole);
+  address(call, "w_ln_ih", &C::w_ln_ih);
+  address(call, "w_ln_hh", &C::w_ln_hh);
+  address(call, "w_ln_c", &C::w_ln_c);
+  address(call, "b_ln_c", &C::b_ln_c);
   address(call, "initial_h", &C::initial_h);
   address(call, "initial_c", &C::initial_c);
   address(call, "lengths", &C::lengths);
@@ -63,27 +68,35 @@ void bind(nb::module_ &module, const std::string &type) {
   address(call, "y", &C::y);
   address(call, "h_n", &C::h_n);
   address(call, "c_n", &C::c_n);
-  address(call, "saved", &C::saved);
-  address(call, "cells", &C::cells);
+  address(call, "activations", &C::activations);
 
   nb::class_<G> gradients(module, ("Gradients" + type).c_str());
   gradients.def("__init__", [](G *place) { new (place) G{}; });
   address(gradients, "dy", &G::dy);
   address(gradients, "dh_n", &G::dh_n);
   address(gradients, "dc_n", &G::dc_n);
-  address(gradients, "dgates", &G::dgates);
+  address(gradients, "dx", &G::dx);
   address(gradients, "dh_0", &G::dh_0);
   address(gradients, "dc_0", &G::dc_0);
-  address(gradients, "dw_peephole", &G::dpeephole);
+  address(gradients, "dw_ih", &G::dw_ih);
+  address(gradients, "dw_hh", &G::dw_hh);
+  address(gradients, "db_ih", &G::db_ih);
+  address(gradients, "db_hh", &G::db_hh);
+  address(gradients, "dw_hr", &G::dw_hr);
+  address(gradients, "dw_peephole", &G::dw_peephole);
+  address(gradients, "dw_ln_ih", &G::dw_ln_ih);
+  address(gradients, "dw_ln_hh", &G::dw_ln_hh);
+  address(gradients, "dw_ln_c", &G::dw_ln_c);
+  address(gradients, "db_ln_c", &G::db_ln_c);
   address(gradients, "dinitial_h", &G::dinitial_h);
   address(gradients, "dinitial_c", &G::dinitial_c);
 
   module.def(
       "forward",
-      [](const C &given, const std::string &name, int threads) {
-        forward(given, kernels_of<T>(target(name)), threads);
+      [](const C &given, const std::string &name, int threads, std::uintptr_t packed) {
+        forward(given, kernels_of<T>(target(name)), reinterpret_cast<const T *>(packed), threads);
       },
-      nb::arg("call"), nb::arg("target"), nb::arg("threads"),
+      nb::arg("call"), nb::arg("target"), nb::arg("threads"), nb::arg("packed") = 0,
       nb::call_guard<nb::gil_scoped_release>());
   module.def(
       "backward",
@@ -92,6 +105,24 @@ void bind(nb::module_ &module, const std::string &type) {
       },
       nb::arg("call"), nb::arg("gradients"), nb::arg("target"), nb::arg("threads"),
       nb::call_guard<nb::gil_scoped_release>());
+  module.def(
+      "activations",
+      [](const C &given, const std::string &name) {
+        return kernels_of<T>(target(name)).activations(given);
+      },
+      nb::arg("call"), nb::arg("target"));
+  module.def(
+      "packed_size",
+      [](const C &given, const std::string &name) {
+        return kernels_of<T>(target(name)).packed_size(given, false);
+      },
+      nb::arg("call"), nb::arg("target"));
+  module.def(
+      "pack",
+      [](const C &given, const std::string &name, std::uintptr_t packed) {
+        kernels_of<T>(target(name)).pack(given, false, reinterpret_cast<T *>(packed));
+      },
+      nb::arg("call"), nb::arg("target"), nb::arg("packed"));
 }
 
 }  // namespace
@@ -99,11 +130,15 @@ void bind(nb::module_ &module, const std::string &type) {
 NB_MODULE(_native, module) {
   nb::enum_<Cell>(module, "Cell")
       .value("lstm", Cell::lstm)
+      .value("lstm_coupled", Cell::lstm_coupled)
       .value("gru", Cell::gru)
+      .value("gru_reset_before", Cell::gru_reset_before)
       .value("rnn", Cell::rnn);
-  module.def("padded", &padded, nb::arg("units"));
-  module.def("saved_blocks", &saved_blocks, nb::arg("cell"), nb::arg("coupled"));
   module.def("available_targets", &available_targets);
+  module.def(
+      "peak_gflops",
+      [](const std::string &name, int threads) { return peak_gflops(target(name).f32, threads); },
+      nb::arg("target"), nb::arg("threads"), nb::call_guard<nb::gil_scoped_release>());
   bind<float>(module, "Float32");
   bind<double>(module, "Float64");
 }

@@ -1,6 +1,8 @@
 #include "recurrence.h"
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <memory>
 #include <new>
 #include <numeric>
@@ -25,6 +27,22 @@ class Buffer {
 
  private:
   T *data_;
+};
+
+// Numbers below the smallest normal one become 0 while this lives: a processor takes a hundred times
+// as long over them.
+class FlushDenormals {
+ public:
+#if defined(__x86_64__)
+  FlushDenormals() : before_(__builtin_ia32_stmxcsr()) {
+    __builtin_ia32_ldmxcsr(before_ | FLUSH_RESULTS | FLUSH_OPERANDS);
+  }
+  ~FlushDenormals() { __builtin_ia32_ldmxcsr(before_); }
+
+ private:
+  static constexpr unsigned FLUSH_RESULTS = 0x8000, FLUSH_OPERANDS = 0x40;
+  const unsigned before_;
+#endif
 };
 
 // Rows dealt to threads like cards, the longest first, so that all have as much to do.
@@ -56,85 +74,151 @@ struct Deal {
   }
 };
 
-template <class T, class Body>
-void on_threads(const Deal &deal, int threads, const Body &body) {
-  struct Context {
-    const Deal &deal;
-    const Body &body;
-  } context{deal, body};
-  run_parallel(
+template <class Body>
+void on_team(int threads, const Body &body) {
+  run_team(
       threads,
-      [](void *pointer, int thread) {
-        const Context &given = *static_cast<Context *>(pointer);
-        given.body(thread, given.deal.rows(thread));
+      [](void *pointer, int rank, int size) {
+        const FlushDenormals flushing;
+        (*static_cast<const Body *>(pointer))(rank, size);
       },
-      &context);
+      const_cast<Body *>(&body));
 }
 
-int useful_threads(std::int64_t batch, int threads) {
-  return int(std::max<std::int64_t>(1, std::min<std::int64_t>(batch, threads)));
-}
+// How a call is shared out: each thread takes all units of some rows, without ever waiting; or,
+// where they are few, some units of all rows, and the threads wait for each other in every step.
+template <class T>
+class Plan {
+ public:
+  Plan(const Call<T> &call, int threads)
+      : threads_(useful_threads(call, threads)), by_units_(splits_units(call, threads_)),
+        deal_(call, by_units_ ? 1 : threads_) {}
 
-// Scratch for each thread, made before any runs: a thread of the pool must not throw.
+  int pieces() const { return by_units_ ? 1 : threads_; }
+  std::int64_t rows(int piece) const { return deal_.rows(piece).count; }
+
+  // Call body(piece, share) on all threads.
+  template <class Body>
+  void run(const Body &body) const {
+    Barrier barrier;
+    on_team(threads_, [&](int rank, int size) {
+      if (by_units_) {
+        Meeting meeting{&barrier, size};
+        body(0, Share{deal_.rows(0), rank, size, meet, &meeting});
+      } else {
+        for (int piece = rank; piece < threads_; piece += size)
+          body(piece, Share{deal_.rows(piece), 0, 1, nullptr, nullptr});
+      }
+    });
+  }
+
+ private:
+  struct Meeting {
+    Barrier *barrier;
+    int size;
+  };
+  static void meet(void *pointer) {
+    const Meeting &meeting = *static_cast<Meeting *>(pointer);
+    meeting.barrier->wait(meeting.size);
+  }
+
+  static int useful_threads(const Call<T> &call, int threads) {
+    const std::int64_t most = std::max(call.batch, padded(call.units) / PAD);
+    return int(std::max<std::int64_t>(1, std::min<std::int64_t>(most, threads)));
+  }
+
+  static bool splits_units(const Call<T> &call, int threads) {
+    const std::int64_t rows = (call.batch + threads - 1) / threads;
+    const std::int64_t weights = 4 * call.units * call.outputs;
+    return threads > 1 && rows < ENOUGH_ROWS && weights >= ENOUGH_WEIGHTS;
+  }
+
+  // A thread with so many rows of its own reads its weights often enough for what it does with them.
+  static constexpr std::int64_t ENOUGH_ROWS = 8;
+  // A step with fewer is over before the threads have met.
+  static constexpr std::int64_t ENOUGH_WEIGHTS = 8192;
+
+  const int threads_;
+  const bool by_units_;
+  const Deal deal_;
+};
+
+// Scratch for each piece, made before any thread runs: one of the pool must not throw.
 template <class T>
 class Scratch {
  public:
-  Scratch(const Call<T> &call, const Kernels<T> &kernels, const Deal &deal, int threads) {
-    for (int thread = 0; thread < threads; ++thread)
-      buffers_.push_back(
-          std::make_unique<Buffer<T>>(kernels.scratch_size(call, deal.rows(thread).count)));
+  Scratch(const Call<T> &call, const Kernels<T> &kernels, const Plan<T> &plan, bool backward) {
+    for (int piece = 0; piece < plan.pieces(); ++piece)
+      add(kernels.scratch_size(call, plan.rows(piece), backward));
   }
-  T *of(int thread) const { return buffers_[thread]->data(); }
+  Scratch(std::size_t size, int pieces) {
+    for (int piece = 0; piece < pieces; ++piece) add(size);
+  }
+  T *of(int piece) const { return buffers_[piece]->data(); }
 
  private:
+  void add(std::size_t size) { buffers_.push_back(std::make_unique<Buffer<T>>(size)); }
+
   std::vector<std::unique_ptr<Buffer<T>>> buffers_;
 };
 
 }  // namespace
 
 template <class T>
-void forward(const Call<T> &call, const Kernels<T> &kernels, int threads) {
-  threads = useful_threads(call.batch, threads);
-  const Deal deal(call, threads);
-  const Scratch<T> scratch(call, kernels, deal, threads);
-  Buffer<T> packed(kernels.packed_size(call, false));
-  kernels.pack(call, false, packed.data());
-  on_threads<T>(deal, threads, [&](int thread, Rows rows) {
-    kernels.forward(call, packed.data(), rows, scratch.of(thread));
+void forward(const Call<T> &call, const Kernels<T> &kernels, const T *packed, int threads) {
+  const Plan<T> plan(call, threads);
+  const Scratch<T> scratch(call, kernels, plan, false);
+  Buffer<T> own(packed ? 0 : kernels.packed_size(call, false));
+  if (!packed) {
+    kernels.pack(call, false, own.data());
+    packed = own.data();
+  }
+  plan.run([&](int piece, const Share &share) {
+    kernels.forward(call, packed, share, scratch.of(piece));
   });
 }
 
 template <class T>
 void backward(const Call<T> &call, const Gradients<T> &gradients, const Kernels<T> &kernels,
               int threads) {
-  threads = useful_threads(call.batch, threads);
-  const Deal deal(call, threads);
-  const Scratch<T> scratch(call, kernels, deal, threads);
+  const Plan<T> plan(call, threads);
+  const Scratch<T> scratch(call, kernels, plan, true);
   Buffer<T> packed(kernels.packed_size(call, true));
   kernels.pack(call, true, packed.data());
-  on_threads<T>(deal, threads, [&](int thread, Rows rows) {
-    kernels.backward(call, gradients, packed.data(), rows, scratch.of(thread));
+  plan.run([&](int piece, const Share &share) {
+    kernels.backward(call, gradients, packed.data(), share, scratch.of(piece));
   });
 
-  // Each thread's sums over its rows stand first in its scratch; they are added in its order.
-  const std::int64_t units = call.units, wide = padded(units);
-  const auto add_up = [&](T *to, std::int64_t block, std::int64_t blocks) {
-    if (!to) return;
-    for (std::int64_t b = 0; b < blocks; ++b)
-      for (std::int64_t u = 0; u < units; ++u) {
-        T sum = 0;
-        for (int thread = 0; thread < threads; ++thread)
-          sum += scratch.of(thread)[(block + b) * wide + u];
-        to[b * units + u] = sum;
-      }
-  };
-  add_up(gradients.dpeephole, 0, call.coupled ? 2 : 3);
-  add_up(gradients.dinitial_h, 3, 1);
-  add_up(gradients.dinitial_c, 4, 1);
+  // Each piece's sums over its rows stand first in its scratch; they are added in its order.
+  T *sums = scratch.of(0);
+  for (int piece = 1; piece < plan.pieces(); ++piece)
+    for (std::size_t k = 0; k < kernels.sums(call); ++k) sums[k] += scratch.of(piece)[k];
+  kernels.unpack_sums(call, gradients, sums);
+
+  const Deal all(call, 1);
+  const Scratch<T> panels(kernels.products_scratch(call), threads);
+  on_team(threads, [&](int rank, int size) {
+    kernels.products(call, gradients, packed.data(), Share{all.rows(0), rank, size, nullptr, nullptr},
+                     panels.of(rank));
+  });
 }
 
-template void forward(const Call<float> &, const Kernels<float> &, int);
-template void forward(const Call<double> &, const Kernels<double> &, int);
+double peak_gflops(const Kernels<float> &kernels, int threads) {
+  constexpr std::int64_t ROUNDS = 2'000'000;
+  constexpr int TRIALS = 5;
+  double best = 0;
+  for (int trial = 0; trial < TRIALS; ++trial) {
+    std::atomic<double> operations{0};
+    const auto start = std::chrono::steady_clock::now();
+    on_team(threads, [&](int, int) { operations.fetch_add(kernels.peak(ROUNDS)); });
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    best = std::max(best, operations.load() / took.count() / 1e9);
+  }
+  return best;
+}
+
+template void forward(const Call<float> &, const Kernels<float> &, const float *, int);
+template void forward(const Call<double> &, const Kernels<double> &, const double *, int);
 template void backward(const Call<float> &, const Gradients<float> &, const Kernels<float> &, int);
 template void backward(const Call<double> &, const Gradients<double> &, const Kernels<double> &,
                        int);

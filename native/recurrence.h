@@ -7,11 +7,15 @@
 
 namespace gatewise {
 
+// With weights that the same kernels packed, or null: packed here.
 template <class T>
-void forward(const Call<T> &call, const Kernels<T> &kernels, int threads);
+void forward(const Call<T> &call, const Kernels<T> &kernels, const T *packed, int threads);
 
 template <class T>
 void backward(const Call<T> &call, const Gradients<T> &gradients, const Kernels<T> &kernels,
               int threads);
+
+// Billions of operations a second that the instruction set can do at most, on all threads together.
+double peak_gflops(const Kernels<float> &kernels, int threads);
 
 }  // namespace gatewise

@@ -1,10 +1,12 @@
 #include "threads.h"
 
 #include <dlfcn.h>
+#if defined(__linux__)
 #include <link.h>
+#endif
 #include <pthread.h>
+#include <sched.h>
 
-#include <atomic>
 #include <cstring>
 #include <mutex>
 #include <string>
@@ -14,51 +16,89 @@
 namespace gatewise {
 namespace {
 
-using Parallel = void (*)(void (*)(void *), void *, unsigned threads, unsigned flags);
+// The OpenMP runtime that the process has loaded. An own pool beside it would run while its threads
+// still spin; a second runtime must never be linked.
+struct Runtime {
+  void (*parallel)(void (*)(void *), void *, unsigned threads, unsigned flags) = nullptr;
+  int (*thread_number)() = nullptr;
+  int (*thread_count)() = nullptr;
 
+  bool is_complete() const { return parallel && thread_number && thread_count; }
+};
+
+#if defined(__linux__)
 int find_libgomp(dl_phdr_info *info, std::size_t, void *path) {
   if (std::strstr(info->dlpi_name, "libgomp") == nullptr) return 0;
   *static_cast<std::string *>(path) = info->dlpi_name;
   return 1;
 }
+#endif
 
-// The entry of the libgomp that the process has loaded, or null.
-Parallel loaded_runtime() {
+template <class F>
+void look_up(void *library, const char *name, F &function) {
+  function = reinterpret_cast<F>(dlsym(library, name));
+}
+
+Runtime loaded_runtime() {
+  Runtime found;
+#if defined(__linux__)
   std::string path;
   dl_iterate_phdr(find_libgomp, &path);
-  if (path.empty()) return nullptr;
-  void *library = dlopen(path.c_str(), RTLD_LAZY | RTLD_NOLOAD);
-  return library ? reinterpret_cast<Parallel>(dlsym(library, "GOMP_parallel")) : nullptr;
+  void *library = path.empty() ? nullptr : dlopen(path.c_str(), RTLD_LAZY | RTLD_NOLOAD);
+  if (!library) return found;
+  look_up(library, "GOMP_parallel", found.parallel);
+  look_up(library, "omp_get_thread_num", found.thread_number);
+  look_up(library, "omp_get_num_threads", found.thread_count);
+#endif
+  return found;
 }
 
 std::atomic<bool> is_forked{false};
 
 struct Work {
-  int count;
-  void (*task)(void *, int);
+  void (*task)(void *, int, int);
   void *context;
-  std::atomic<int> next{0};
+  const Runtime *runtime;
 };
 
-// Take tasks until there are none, so that it does not matter how many threads there really are.
-void take_tasks(void *work_pointer) {
-  Work &work = *static_cast<Work *>(work_pointer);
-  for (int k; (k = work.next.fetch_add(1)) < work.count;) work.task(work.context, k);
+void take_part(void *pointer) {
+  const Work &work = *static_cast<const Work *>(pointer);
+  work.task(work.context, work.runtime->thread_number(), work.runtime->thread_count());
+}
+
+void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
 }
 
 }  // namespace
 
-void run_parallel(int count, void (*task)(void *, int), void *context) {
+void run_team(int count, void (*task)(void *, int, int), void *context) {
   static std::once_flag watched;
   std::call_once(watched, [] { pthread_atfork(nullptr, nullptr, [] { is_forked = true; }); });
-  Work work{count, task, context};
-  if (count <= 1 || is_forked) return take_tasks(&work);
-  static const Parallel parallel = loaded_runtime();
-  if (parallel) return parallel(take_tasks, &work, unsigned(count), 0);
+  if (count <= 1 || is_forked) return task(context, 0, 1);
+  static const Runtime runtime = loaded_runtime();
+  if (runtime.is_complete()) {
+    Work work{task, context, &runtime};
+    return runtime.parallel(take_part, &work, unsigned(count), 0);
+  }
   std::vector<std::thread> helpers;
-  for (int k = 1; k < count; ++k) helpers.emplace_back(take_tasks, &work);
-  take_tasks(&work);
+  for (int rank = 1; rank < count; ++rank) helpers.emplace_back(task, context, rank, count);
+  task(context, 0, count);
   for (std::thread &helper : helpers) helper.join();
+}
+
+void Barrier::wait(int size) {
+  constexpr int SPINS = 4096;  // then the processor is left to others, who may be the ones missing
+  const int round = round_.load(std::memory_order_relaxed);
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size) {
+    arrived_.store(0, std::memory_order_relaxed);
+    round_.store(round + 1, std::memory_order_release);
+    return;
+  }
+  for (int spin = 0; round_.load(std::memory_order_acquire) == round; ++spin)
+    spin < SPINS ? pause() : void(sched_yield());
 }
 
 }  // namespace gatewise

@@ -1,13 +1,21 @@
-// Running a task on several threads.
+// Threads: those that the process has anyway, else some of our own.
 #pragma once
+
+#include <atomic>
 
 namespace gatewise {
 
-// Run task(context, k) for k in [0, count), on up to `count` threads, and wait for all.
-//
-// Threads are those of the OpenMP runtime that the process has already loaded (torch's), because a
-// second set would compete with its spinning ones; without one, threads of our own. A forked child
-// cannot use its parent's and runs everything on the calling thread.
-void run_parallel(int count, void (*task)(void *context, int k), void *context);
+// Run task(context, rank, size) on up to `count` threads at once; size is how many there are.
+// Nothing runs any more when it returns. A forked child runs alone: its parent's threads are gone.
+void run_team(int count, void (*task)(void *, int rank, int size), void *context);
+
+// Where the threads of a team wait for each other.
+class Barrier {
+ public:
+  void wait(int size);
+
+ private:
+  std::atomic<int> arrived_{0}, round_{0};
+};
 
 }  // namespace gatewise

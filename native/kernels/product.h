@@ -1,4 +1,7 @@
 // Products of a few rows with packed weights, the sums held in registers.
+//
+// Packed weights are panels: a matrix with K columns and U rows, one a unit, stands as
+// (U / lanes, K, lanes), so that a vector of units has its weights one after the other.
 #pragma once
 
 #include <utility>
@@ -10,28 +13,32 @@ namespace {
 
 // Rows held at once with N vectors of sums each: as many as there are registers for.
 template <int N>
-constexpr int TILE_ROWS = GATEWISE_BYTES == 64 ? (N == 4 ? 6 : N == 3 ? 8 : 12)
-                                               : (N >= 3 ? 3 : 6);
+constexpr int TILE_ROWS = GATEWISE_BYTES == 64 ? (N == 4 ? 6 : 8)
+                                               : (N == 4 ? 3 : N == 3 ? 4 : 6);
 
-// sums[r][FIRST + n] += sum over k of rows[r][k] * weights[k][n]; weights are (K, N, lanes).
-template <class T, int R, int ALL, int FIRST, int N>
-inline __attribute__((always_inline)) void accumulate(Vec<T> (&sums)[R][ALL], const T *const *rows,
-                                                      const T *weights, std::int64_t count) {
+// Vectors of units that a product without gates makes at once.
+constexpr int WIDE = 3;
+
+// sums[r][FIRST + n] += sum over k of value(r, k) * weights[n * stride + k], vectors of units.
+template <int FIRST, int N, class T, int R, int ALL, class Value>
+inline __attribute__((always_inline)) void accumulate(Vec<T> (&sums)[R][ALL], const Value &value,
+                                                      const T *weights, std::int64_t stride,
+                                                      std::int64_t count) {
   for (std::int64_t k = 0; k < count; ++k) {
     Vec<T> w[N];
 #pragma GCC unroll 4
-    for (int n = 0; n < N; ++n) w[n] = load(weights + (k * N + n) * LANES<T>);
-#pragma GCC unroll 12
+    for (int n = 0; n < N; ++n) w[n] = load(weights + n * stride + k * LANES<T>);
+#pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
-      const Vec<T> a = broadcast(rows[r][k]);
+      const Vec<T> a = broadcast(value(r, k));
 #pragma GCC unroll 4
       for (int n = 0; n < N; ++n) sums[r][FIRST + n] += a * w[n];
     }
   }
 }
 
-// Call body.template operator()<R>(first) for rows [0, count) in tiles of at most MOST rows, all of
-// about one size: a small last tile would leave the multipliers idle.
+// Call body.template operator()<R>(first) for [0, count) in pieces of at most MOST, all of about
+// one size: a small last piece would leave the multipliers idle.
 template <int MOST, class Body>
 inline void for_tiles(std::int64_t count, Body &&body) {
   const std::int64_t tiles = (count + MOST - 1) / MOST;
@@ -44,16 +51,120 @@ inline void for_tiles(std::int64_t count, Body &&body) {
   }
 }
 
-// Copy `width` columns of `rows` rows of a matrix into a panel, turned round: to[k * stride + row].
+// The product of R rows with N vectors of units, left in `to`, (R, N, lanes). Not inlined: the many
+// who call it would each have a copy for every R and N.
+template <class T, int R, int N>
+__attribute__((noinline)) void product_tile(const T *const *rows, const T *panels,
+                                            std::int64_t depth, T *to) {
+  Vec<T> sums[R][N] = {};
+  accumulate<0, N, T>(sums, [&](int r, std::int64_t k) { return rows[r][k]; }, panels,
+                      depth * LANES<T>, depth);
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+    for (int n = 0; n < N; ++n) store(to + (r * N + n) * LANES<T>, sums[r][n]);
+}
+
 template <class T>
-inline void transpose(T *to, std::int64_t stride, const T *from, std::int64_t rows,
-                      std::int64_t width, std::int64_t row_stride) {
-  constexpr std::int64_t BLOCK = 16;  // a line of the cache, so that each is read once
-  for (std::int64_t k = 0; k < width; k += BLOCK) {
-    const std::int64_t end = k + BLOCK < width ? k + BLOCK : width;
-    for (std::int64_t row = 0; row < rows; ++row)
-      for (std::int64_t kk = k; kk < end; ++kk) to[kk * stride + row] = from[row * row_stride + kk];
+struct ProductTiles {
+  static constexpr int MOST_ROWS = 8;
+  using Tile = void (*)(const T *const *, const T *, std::int64_t, T *);
+  Tile of[WIDE][MOST_ROWS];
+};
+
+template <class T, int N, int... R>
+constexpr void fill_tiles(ProductTiles<T> &tiles, std::integer_sequence<int, R...>) {
+  ((tiles.of[N - 1][R] = product_tile<T, R + 1, N>), ...);
+}
+
+template <class T>
+constexpr ProductTiles<T> product_tiles() {
+  ProductTiles<T> tiles{};
+  fill_tiles<T, 1>(tiles, std::make_integer_sequence<int, TILE_ROWS<1>>{});
+  fill_tiles<T, 2>(tiles, std::make_integer_sequence<int, TILE_ROWS<2>>{});
+  fill_tiles<T, 3>(tiles, std::make_integer_sequence<int, TILE_ROWS<3>>{});
+  return tiles;
+}
+
+// Call body(first, size) for [0, count) in pieces of at most `most`, all of about one size.
+template <class Body>
+inline void for_pieces(std::int64_t count, std::int64_t most, const Body &body) {
+  const std::int64_t pieces = (count + most - 1) / most;
+  for (std::int64_t piece = 0, first = 0; piece < pieces; ++piece) {
+    const std::int64_t size = count / pieces + (piece < count % pieces);
+    body(first, size);
+    first += size;
   }
+}
+
+// For each row and each vector of units in [from, to), give body(row, unit, sum) the product of
+// the row, row_of(row) with `depth` elements, with the units' weights.
+template <class T, class RowOf, class Body>
+inline void multiply(std::int64_t count, const RowOf &row_of, std::int64_t depth, const T *panels,
+                     std::int64_t from, std::int64_t to, const Body &body) {
+  static constexpr ProductTiles<T> tiles = product_tiles<T>();
+  constexpr int L = LANES<T>;
+  constexpr std::int64_t rows_at_once[] = {TILE_ROWS<1>, TILE_ROWS<2>, TILE_ROWS<3>};
+  for_pieces((to - from) / L, WIDE, [&](std::int64_t vector, std::int64_t vectors) {
+    const std::int64_t unit = from + vector * L;
+    for_pieces(count, rows_at_once[vectors - 1], [&](std::int64_t first, std::int64_t size) {
+      const T *rows[ProductTiles<T>::MOST_ROWS];
+      alignas(64) T sums[ProductTiles<T>::MOST_ROWS * WIDE * L];
+      for (std::int64_t r = 0; r < size; ++r) rows[r] = row_of(first + r);
+      tiles.of[vectors - 1][size - 1](rows, panels + unit * depth, depth, sums);
+      for (std::int64_t r = 0; r < size; ++r)
+        for (std::int64_t n = 0; n < vectors; ++n)
+          body(first + r, unit + n * L, load(sums + (r * vectors + n) * L));
+    });
+  });
+}
+
+// The sum over `depth` places of OUTER_ROWS elements each times N vectors each, left in `to`,
+// (OUTER_ROWS, N, lanes).
+constexpr int OUTER_ROWS = TILE_ROWS<3>;
+
+template <class T, int N>
+__attribute__((noinline)) void outer_tile(const T *left, std::int64_t left_stride, const T *right,
+                                          std::int64_t right_stride, std::int64_t depth, T *to) {
+  Vec<T> sums[OUTER_ROWS][N] = {};
+  accumulate<0, N, T>(
+      sums, [&](int r, std::int64_t k) { return left[k * left_stride + r]; }, right, right_stride,
+      depth);
+#pragma GCC unroll 8
+  for (int r = 0; r < OUTER_ROWS; ++r)
+#pragma GCC unroll 4
+    for (int n = 0; n < N; ++n) store(to + (r * N + n) * LANES<T>, sums[r][n]);
+}
+
+// Pack `units` rows of a matrix, `depth` elements each, into panels of `wide` units; the units that
+// fill up are 0.
+template <class T>
+inline void pack_rows(T *to, const T *from, std::int64_t units, std::int64_t wide,
+                      std::int64_t depth) {
+  constexpr std::int64_t L = LANES<T>, LINE = 16;  // elements read of a row before the next
+  for (std::int64_t u = 0; u < wide; u += L, to += depth * L) {
+    const std::int64_t lanes = units - u < L ? (units > u ? units - u : 0) : L;
+    for (std::int64_t k = 0; k < depth; k += LINE) {
+      const std::int64_t end = k + LINE < depth ? k + LINE : depth;
+      for (std::int64_t lane = 0; lane < L; ++lane)
+        for (std::int64_t kk = k; kk < end; ++kk)
+          to[kk * L + lane] = lane < lanes ? from[(u + lane) * depth + kk] : T(0);
+    }
+  }
+}
+
+// Pack the columns of a matrix, one a unit, into rows [first, first + depth) of panels that are
+// `all` deep; what fills up, in either direction, is left as it is.
+template <class T>
+inline void pack_columns(T *to, const T *from, std::int64_t units, std::int64_t first,
+                         std::int64_t depth, std::int64_t all) {
+  constexpr std::int64_t L = LANES<T>;
+  for (std::int64_t k = 0; k < depth; ++k)
+    for (std::int64_t u = 0; u < units; u += L) {
+      T *place = to + u * all + (first + k) * L;
+      const std::int64_t lanes = units - u < L ? units - u : L;
+      for (std::int64_t lane = 0; lane < lanes; ++lane) place[lane] = from[k * units + u + lane];
+    }
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // The kernels with vectors of 32 bytes; the build gives this file the instruction set of its name.
 #define GATEWISE_BYTES 32
 
-#include "../kernels/recurrence.h"
+#include "../kernels/kernels.h"
 
 namespace gatewise {
 

@@ -1,7 +1,7 @@
 // The kernels with vectors of 64 bytes; the build gives this file the instruction set of its name.
 #define GATEWISE_BYTES 64
 
-#include "../kernels/recurrence.h"
+#include "../kernels/kernels.h"
 
 namespace gatewise {
 

@@ -1,7 +1,7 @@
 // The kernels with vectors of 16 bytes; the build gives this file the instruction set of its name.
 #define GATEWISE_BYTES 16
 
-#include "../kernels/recurrence.h"
+#include "../kernels/kernels.h"
 
 namespace gatewise {
 

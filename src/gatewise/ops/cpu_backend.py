@@ -10,8 +10,7 @@ from torch import Tensor
 from gatewise.ops import reference
 from gatewise.ops.call import Call, Extras, Result
 from gatewise.ops.masks import Masks, make_masks
-from gatewise.ops.native_call import TYPES, Inputs, native, run_backward, run_forward
-from gatewise.ops.walk import plan_walk
+from gatewise.ops.native_call import TYPES, Inputs, describe, native, run_backward, run_forward
 
 DERIVATIVES = "derivatives of any order in reverse mode, the first by its own kernels"
 
@@ -26,12 +25,6 @@ def unsupported(call: Call) -> str | None:
         (native is None, "it was not built when the package was installed"),
         (call.x.device.type != "cpu", "the input is not on a CPU"),
         (call.x.dtype not in TYPES, "it has float32 and float64 only"),
-        (call.extras.w_hr is not None, "it has no projection"),
-        (call.extras.w_ln_hh is not None, "it has no layer norm"),
-        (
-            getattr(call.options, "reset_after", True) is False,
-            "its GRU has only the form reset_after=True",
-        ),
         (torch.compiler.is_compiling(), "torch.compile cannot look into it"),
         (
             torch._C._functorch.peek_interpreter_stack() is not None,
@@ -88,10 +81,7 @@ def _find_target(wanted: str | None) -> str:
 
 def run(call: Call) -> Result:
     """Do the call."""
-    walk = plan_walk(len(call.x), call.lengths, call.resets, reverse=call.options.reverse)
-    # What stands beyond a length must not reach the products of the backward, NaN or not.
-    inputs = Inputs.of(call._replace(x=walk.clear(call.x)))
-    y, *state = _Recurrence.apply(call, make_masks(call), *inputs)
+    y, *state = _Recurrence.apply(call, make_masks(call), *Inputs.of(call))
     return Result(y, tuple(state))
 
 
@@ -100,23 +90,27 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, call: Call, masks: Masks, *tensors: Any) -> Any:
-        inputs, is_training = Inputs(*tensors).detach(), any(ctx.needs_input_grad)
-        outputs, activations = run_forward(call, masks, inputs, target(), is_training)
-        ctx.call, ctx.masks = _without_tensors(call), masks
+        inputs, is_training = Inputs(*tensors), any(ctx.needs_input_grad)
+        manner, guides = describe(call, masks)
+        y, h_n, c_n, kept = run_forward(manner, guides, inputs, target(), is_training=is_training)
         if is_training:
-            ctx.save_for_backward(*tensors, outputs[0], *activations)
+            ctx.call, ctx.masks = _without_tensors(call), masks
+            ctx.save_for_backward(*tensors, y, kept)
         ctx.set_materialize_grads(False)
-        return outputs
+        return (y, h_n) if inputs.c_0 is None else (y, h_n, c_n)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> Any:
-        *tensors, y, saved, cells = ctx.saved_tensors
+        *tensors, y, kept = ctx.saved_tensors
         inputs, needs = Inputs(*tensors), ctx.needs_input_grad[2:]
         if torch.is_grad_enabled():  # the gradients are to be differentiated in turn
             return None, None, *_reference_gradients(ctx.call, ctx.masks, inputs, grads, needs)
-        activations = (y.detach(), saved, cells)
-        given = (ctx.call, ctx.masks, inputs.detach(), activations, grads, Inputs(*needs))
-        return None, None, *run_backward(*given, target())
+        if torch._C._autograd._get_current_graph_task_keep_graph():
+            kept = kept.clone()  # another backward may follow, and this one overwrites it
+        manner, guides = describe(ctx.call, ctx.masks)
+        given = (*grads, None, None)[:3]
+        found = run_backward(manner, guides, inputs, (y, kept), given, needs, target())
+        return None, None, *found
 
 
 def _without_tensors(call: Call) -> Call:
@@ -133,11 +127,10 @@ def _reference_gradients(
     needs: tuple[bool, ...],
 ) -> list[Tensor | None]:
     """Give gradients that can be differentiated, from the reference run again."""
-    names = ("w_peephole", "initial_h", "initial_c")
     again = call._replace(
         x=inputs.x,
         state=tuple(s for s in (inputs.h_0, inputs.c_0) if s is not None),
-        extras=Extras(**{name: getattr(inputs, name) for name in names}),
+        extras=Extras(**{name: getattr(inputs, name) for name in Extras._fields}),
         **{name: getattr(inputs, name) for name in ("w_ih", "w_hh", "b_ih", "b_hh")},
     )
     result = reference.run(again, masks)

@@ -1,16 +1,13 @@
-"""Calls of the native core: its structures filled with addresses, its gradients brought home."""
+"""Calls of the native core: its structures filled with addresses of tensors."""
 
 from importlib import import_module
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from gatewise.ops.call import Call
 from gatewise.ops.masks import Masks
-from gatewise.ops.walk import plan_walk
-from gatewise.ops.weights import GATES
 
 native: Any
 try:
@@ -19,12 +16,6 @@ except ImportError:  # installed without a compiler
     native = None
 
 TYPES = {torch.float32: "Float32", torch.float64: "Float64"}
-
-# Where the blocks of the GRU's input weights, r z n, stand among the gradients' n r z u.
-_GRU_INPUT_BLOCKS = (1, 2, 0)
-
-# Saved activations, (T, B, blocks, Hp), and c after each step, (T, B, Hp), LSTM.
-Activations = tuple[Tensor | None, Tensor | None]
 
 
 class Inputs(NamedTuple):
@@ -37,7 +28,12 @@ class Inputs(NamedTuple):
     w_hh: Tensor
     b_ih: Tensor | None
     b_hh: Tensor | None
+    w_hr: Tensor | None
     w_peephole: Tensor | None
+    w_ln_ih: Tensor | None
+    w_ln_hh: Tensor | None
+    w_ln_c: Tensor | None
+    b_ln_c: Tensor | None
     initial_h: Tensor | None
     initial_c: Tensor | None
 
@@ -46,13 +42,46 @@ class Inputs(NamedTuple):
         """Take them out of a call."""
         h_0, *c_0 = call.state
         weights = (call.w_ih, call.w_hh, call.b_ih, call.b_hh)
-        learned = (call.extras.initial_h, call.extras.initial_c)
-        return cls(call.x, h_0, c_0[0] if c_0 else None, *weights, call.extras.w_peephole, *learned)
+        return cls(call.x, h_0, c_0[0] if c_0 else None, *weights, *call.extras)
 
-    def detach(self) -> "Inputs":
-        """Give the same without history."""
-        bare: Any = (t if t is None else t.detach() for t in self)
-        return Inputs(*bare)
+
+class Guides(NamedTuple):
+    """The tensors of a call that never want gradients: where it goes, and its masks."""
+
+    lengths: Tensor | None
+    resets: Tensor | None
+    recurrent_mask: Tensor | None
+    keep_h: Tensor | None
+    keep_c: Tensor | None
+
+
+class Manner(NamedTuple):
+    """How a call runs, without tensors; as the core names it."""
+
+    cell: str
+    reverse: bool
+    identity: bool
+    relu: bool
+    zoneout_h: float
+    zoneout_c: float
+
+
+def describe(call: Call, masks: Masks) -> tuple[Manner, Guides]:
+    """Say how a call runs, in the core's terms."""
+    options, keep = call.options, (*masks.keep, None)[:2]
+    shares = (k if isinstance(k, float) else 0.0 for k in keep)
+    cell: str = call.cell
+    if getattr(options, "coupled", False):
+        cell = "lstm_coupled"
+    if not getattr(options, "reset_after", True):
+        cell = "gru_reset_before"
+    identity = getattr(options, "output_activation", "tanh") == "identity"
+    relu = getattr(options, "nonlinearity", "tanh") == "relu"
+    guides = (k if isinstance(k, Tensor) else None for k in keep)
+    return (
+        Manner(cell, options.reverse, identity, relu, *shares),
+        Guides(call.lengths, call.resets, masks.recurrent, *guides),
+    )
 
 
 class _Structure:
@@ -71,136 +100,70 @@ class _Structure:
 
 
 def run_forward(
-    call: Call, masks: Masks, inputs: Inputs, target: str, is_training: bool
-) -> tuple[tuple[Tensor, ...], Activations]:
+    manner: Manner, guides: Guides, inputs: Inputs, target: str, *, is_training: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Run the core forward.
 
     Returns:
-        (y, h_n) or (y, h_n, c_n), and what the backward needs, if ``is_training``.
+        y, h_n, c_n (empty but for the LSTM), and what the backward needs (empty unless
+        ``is_training``).
     """
-    given = _fill(call, masks, inputs)
-    steps, batch, _ = inputs.x.shape
-    units, is_lstm = inputs.w_hh.shape[1], call.cell == "lstm"
-    wide = native.padded(units)
-    blocks = native.saved_blocks(given.filled.cell, given.filled.coupled)
-    new = inputs.x.new_empty
-    y, h_n = new(steps, batch, units), new(batch, units)
-    c_n = new(batch, units) if is_lstm else None
-    saved = new(steps, batch, blocks, wide) if is_training else None
-    cells = new(steps, batch, wide) if is_training and is_lstm else None
-    given.point(y=y, h_n=h_n, c_n=c_n, saved=saved, cells=cells)
+    given, new = _fill(manner, guides, inputs), inputs.x.new_empty
+    steps, batch = inputs.x.shape[:2]
+    size = steps * batch * native.activations(given.filled, target) if is_training else 0
+    y, h_n = new(steps, batch, inputs.h_0.shape[1]), new(inputs.h_0.shape)
+    c_n = new(0) if inputs.c_0 is None else new(inputs.c_0.shape)
+    activations = new(size)
+    given.point(y=y, h_n=h_n, c_n=c_n, activations=activations if is_training else None)
     native.forward(given.filled, target, torch.get_num_threads())
-    return (y, h_n) if c_n is None else (y, h_n, c_n), (saved, cells)
+    return y, h_n, c_n, activations
 
 
 def run_backward(
-    call: Call,
-    masks: Masks,
+    manner: Manner,
+    guides: Guides,
     inputs: Inputs,
-    activations: tuple[Tensor, Tensor, Tensor | None],
-    grads: tuple[Tensor | None, ...],
-    needs: Any,
+    activations: tuple[Tensor, Tensor],
+    grads: tuple[Tensor | None, Tensor | None, Tensor | None],
+    needs: tuple[bool, ...],
     target: str,
 ) -> list[Tensor | None]:
     """Give the gradients of the inputs.
 
     Args:
-        call: the call.
-        masks: those of the forward.
+        manner: how the forward ran.
+        guides: its other tensors.
         inputs: its tensors.
-        activations: y, and what ``run_forward`` saved.
+        activations: y, and what ``run_forward`` kept, which is overwritten.
         grads: dy, dh_n and dc_n.
-        needs: an ``Inputs`` of bools.
+        needs: which of the inputs want one.
         target: the instruction set.
     """
-    y, saved, cells = activations
-    given, wanted = _fill(call, masks, inputs), _Structure("Gradients", inputs.x.dtype)
-    given.point(y=y, saved=saved, cells=cells)
-    wanted.point(**dict(zip(("dy", "dh_n", "dc_n"), grads, strict=False)))
-    small = ("h_0", "c_0", "w_peephole", "initial_h", "initial_c")
-    found = {
-        name: None if like is None else like.new_empty(like.shape)
-        for name in small
-        for like in (getattr(inputs, name),)
-    }
-    dgates = torch.empty_like(saved)
-    wanted.point(dgates=dgates, **{f"d{name}": gradient for name, gradient in found.items()})
+    given, wanted = _fill(manner, guides, inputs), _Structure("Gradients", inputs.x.dtype)
+    y, kept = activations
+    given.point(y=y, activations=kept)
+    wanted.point(**dict(zip(("dy", "dh_n", "dc_n"), grads, strict=True)))
+    found: dict[str, Tensor | None] = {}
+    for (name, tensor), needed in zip(inputs._asdict().items(), needs, strict=True):
+        is_wanted = tensor is not None and (needed or name in ("h_0", "c_0"))
+        found[name] = tensor.new_empty(tensor.shape) if is_wanted else None  # type: ignore[union-attr]
+    wanted.point(**{f"d{name}": gradient for name, gradient in found.items()})
     native.backward(given.filled, wanted.filled, target, torch.get_num_threads())
-    found |= _weight_gradients(call, masks, inputs, y, dgates, needs)
-    return [found[name] if needed else None for name, needed in needs._asdict().items()]
+    return [found[name] if needed else None for name, needed in zip(found, needs, strict=True)]
 
 
-def _gates(call: Call) -> int:
-    return GATES[call.cell] - getattr(call.options, "coupled", False)
-
-
-def _fill(call: Call, masks: Masks, inputs: Inputs) -> _Structure:
+def _fill(manner: Manner, guides: Guides, inputs: Inputs) -> _Structure:
     """Fill the core's structure with all that is given."""
-    options, structure = call.options, _Structure("Call", inputs.x.dtype)
+    structure = _Structure("Call", inputs.x.dtype)
     filled = structure.filled
-    filled.cell = getattr(native.Cell, call.cell)
-    filled.reverse = options.reverse
-    filled.coupled = getattr(options, "coupled", False)
-    filled.identity = getattr(options, "output_activation", "tanh") == "identity"
-    filled.relu = getattr(options, "nonlinearity", "tanh") == "relu"
+    for name, value in manner._asdict().items():
+        setattr(filled, name, getattr(native.Cell, value) if name == "cell" else value)
     filled.steps, filled.batch, filled.inputs = inputs.x.shape
-    filled.units = inputs.w_hh.shape[1]
+    filled.units = inputs.w_hh.shape[0] // _GATES[manner.cell]
+    filled.outputs = inputs.w_hh.shape[1]
     structure.point(**inputs._asdict())
-    structure.point(lengths=call.lengths, resets=call.resets, recurrent_mask=masks.recurrent)
-    for part, keep in zip("hc", masks.keep, strict=False):
-        if isinstance(keep, Tensor):
-            structure.point(**{f"keep_{part}": keep})
-        elif keep is not None:
-            setattr(filled, f"zoneout_{part}", keep)
+    structure.point(**guides._asdict())
     return structure
 
 
-def _weight_gradients(
-    call: Call, masks: Masks, inputs: Inputs, y: Tensor, dgates: Tensor, needs: Any
-) -> dict[str, Tensor | None]:
-    """Give dx, dw_ih, dw_hh, db_ih and db_hh from the gradients of the pre-activations."""
-    gates, wide, units = _gates(call), dgates.shape[-1], inputs.w_hh.shape[1]
-    order = _GRU_INPUT_BLOCKS if call.cell == "gru" else tuple(range(gates))
-    flat = dgates.flatten(0, 1).flatten(1)  # (T·B, blocks·Hp)
-    of_input, of_state = flat[:, : gates * wide], flat[:, -gates * wide :]
-
-    def trim(rows: Tensor) -> Tensor:
-        """Cut the padding off (G·Hp, ...)."""
-        return rows.unflatten(0, (gates, wide))[:, :units]
-
-    def in_order(rows: Tensor) -> Tensor:
-        """Bring the input's rows, without padding, into torch's order."""
-        return torch.cat([trim(rows)[block] for block in order])
-
-    found: dict[str, Tensor | None] = dict.fromkeys(("x", "w_ih", "w_hh", "b_ih", "b_hh"))
-    if needs.x:
-        blocks = inputs.w_ih.unflatten(0, (gates, units))
-        blocks = torch.stack([blocks[order.index(block)] for block in range(gates)])
-        weight = F.pad(blocks, (0, 0, 0, wide - units)).flatten(0, 1)  # (G·Hp, I)
-        found["x"] = (of_input @ weight).view_as(inputs.x)
-    if needs.w_ih:
-        found["w_ih"] = in_order(of_input.t() @ inputs.x.flatten(0, 1))
-    if needs.w_hh:
-        seen = _seen_by_w_hh(call, masks, inputs, y)
-        found["w_hh"] = trim(of_state.t() @ seen.flatten(0, 1)).flatten(0, 1)
-    if needs.b_ih:
-        found["b_ih"] = in_order(of_input.sum(0))
-    if needs.b_hh:
-        found["b_hh"] = trim(of_state.sum(0)).flatten(0, 1)
-    return found
-
-
-def _seen_by_w_hh(call: Call, masks: Masks, inputs: Inputs, y: Tensor) -> Tensor:
-    """Give the hidden state that W_hh saw at each step, (T, B, H)."""
-    steps, h_0 = len(y), inputs.h_0.unsqueeze(0)  # (1, B, H)
-    walk = plan_walk(steps, call.lengths, call.resets, reverse=call.options.reverse)
-    if steps == 0:
-        return y
-    seen = torch.cat([y[1:], h_0] if call.options.reverse else [h_0, y[:-1]])
-    if call.options.reverse and call.lengths is not None:
-        is_last = torch.arange(steps).unsqueeze(1) == call.lengths - 1  # (T, B)
-        seen = torch.where(is_last.unsqueeze(-1), h_0, seen)
-    if walk.cuts is not None:
-        fresh = seen.new_zeros(()) if inputs.initial_h is None else inputs.initial_h
-        seen = torch.where(walk.cuts, fresh, seen)
-    return seen if masks.recurrent is None else seen * masks.recurrent
+_GATES = {"lstm": 4, "lstm_coupled": 3, "gru": 3, "gru_reset_before": 3, "rnn": 1}
