@@ -1,6 +1,7 @@
 """The cpu backend: our own C++ recurrences (``native/``), for float32 and float64."""
 
 import os
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -47,14 +48,9 @@ def slower(call: Call) -> str | None:
     if call.x.shape[0] * call.x.shape[1] < _LEAST_ROWS:
         return "packing its weights costs more than so few steps of so few sequences"
     is_dense = call.cell == "lstm" and call.lengths is None and call.x.dtype == torch.float32
-    if is_dense and (call.x.shape[1] < _LEAST_BATCH or not _wants_gradients(call)):
+    if is_dense and (call.x.shape[1] < _LEAST_BATCH or not wants_gradients(Inputs.of(call))):
         return "torch's dense LSTM is faster for so small a batch or without gradients"
     return None
-
-
-def _wants_gradients(call: Call) -> bool:
-    given = (call.x, *call.state, call.w_ih, call.w_hh)
-    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given)
 
 
 def target() -> str:
@@ -81,8 +77,26 @@ def _find_target(wanted: str | None) -> str:
 
 def run(call: Call) -> Result:
     """Do the call."""
-    y, *state = _Recurrence.apply(call, make_masks(call), *Inputs.of(call))
+    masks, inputs = make_masks(call), Inputs.of(call)
+    if wants_gradients(inputs):
+        y, *state = _Recurrence.apply(call, masks, *inputs)
+    else:
+        y, *state = _outputs(inputs, _forward(call, masks, inputs, is_training=False))
     return Result(y, tuple(state))
+
+
+def wants_gradients(tensors: Iterable[Tensor | None]) -> bool:
+    """Say whether autograd will ask for any of the tensors' gradients."""
+    return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
+
+
+def _forward(call: Call, masks: Masks, inputs: Inputs, *, is_training: bool) -> Any:
+    return run_forward(*describe(call, masks), inputs, target(), is_training=is_training)
+
+
+def _outputs(inputs: Inputs, outputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Take y and the state, of one part or two, out of what the core gave."""
+    return outputs[:2] if inputs.c_0 is None else outputs[:3]
 
 
 class _Recurrence(torch.autograd.Function):
@@ -90,14 +104,12 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, call: Call, masks: Masks, *tensors: Any) -> Any:
-        inputs, is_training = Inputs(*tensors), any(ctx.needs_input_grad)
-        manner, guides = describe(call, masks)
-        y, h_n, c_n, kept = run_forward(manner, guides, inputs, target(), is_training=is_training)
-        if is_training:
-            ctx.call, ctx.masks = _without_tensors(call), masks
-            ctx.save_for_backward(*tensors, y, kept)
+        inputs = Inputs(*tensors)
+        *outputs, kept = _forward(call, masks, inputs, is_training=True)
+        ctx.call, ctx.masks = _without_tensors(call), masks
+        ctx.save_for_backward(*tensors, outputs[0], kept)
         ctx.set_materialize_grads(False)
-        return (y, h_n) if inputs.c_0 is None else (y, h_n, c_n)
+        return _outputs(inputs, tuple(outputs))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> Any:
