@@ -23,14 +23,12 @@ auto with_cell(const Call<T> &call, Body &&body) {
 template <class T>
 double peak(std::int64_t rounds) {
   constexpr int CHAINS = 12;
-  Vec<T> sums[CHAINS] = {};
-  Vec<T> a = broadcast(T(0.999)), b = broadcast(T(1e-6));
-  for (std::int64_t k = 0; k < rounds; ++k) {
+  Vec<T> sums[CHAINS];  // that differ, so that none can stand for another
+  for (int n = 0; n < CHAINS; ++n) sums[n] = broadcast(T(n));
+  const Vec<T> a = broadcast(T(0.999)), b = broadcast(T(1e-6));
+  for (std::int64_t k = 0; k < rounds; ++k)
 #pragma GCC unroll 12
     for (int n = 0; n < CHAINS; ++n) sums[n] = sums[n] * a + b;
-    // Neither known to the compiler, so that it can leave no round out.
-    asm volatile("" : "+x"(a), "+x"(b));
-  }
   for (int n = 1; n < CHAINS; ++n) sums[0] += sums[n];
   volatile T kept = sums[0][0];
   (void)kept;

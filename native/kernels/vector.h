@@ -6,6 +6,10 @@
 
 #include <cstdint>
 
+#if GATEWISE_BYTES == 64
+#include <immintrin.h>
+#endif
+
 namespace gatewise {
 namespace {
 
@@ -23,20 +27,23 @@ using Vec = typename VectorOf<T>::type;
 template <class T>
 constexpr int LANES = GATEWISE_BYTES / sizeof(T);
 
+// Small functions must not be left out of line: a call empties the registers.
+#define GATEWISE_INLINE inline __attribute__((always_inline))
+
 template <class T>
-inline Vec<T> load(const T *p) {
+GATEWISE_INLINE Vec<T> load(const T *p) {
   Vec<T> v;
   __builtin_memcpy(&v, p, sizeof v);
   return v;
 }
 
 template <class T>
-inline void store(T *p, Vec<T> v) {
+GATEWISE_INLINE void store(T *p, Vec<T> v) {
   __builtin_memcpy(p, &v, sizeof v);
 }
 
 template <class T>
-inline Vec<T> broadcast(T value) {
+GATEWISE_INLINE Vec<T> broadcast(T value) {
   return Vec<T>{} + value;
 }
 
@@ -54,12 +61,12 @@ __attribute__((noinline)) void store_tail(T *p, const T *lanes, std::int64_t cou
 }
 
 template <class T>
-inline Vec<T> load_upto(const T *row, std::int64_t at, std::int64_t width) {
+GATEWISE_INLINE Vec<T> load_upto(const T *row, std::int64_t at, std::int64_t width) {
   return at + LANES<T> <= width ? load(row + at) : load_tail(row + at, width - at);
 }
 
 template <class T>
-inline void store_upto(T *row, std::int64_t at, std::int64_t width, Vec<T> v) {
+GATEWISE_INLINE void store_upto(T *row, std::int64_t at, std::int64_t width, Vec<T> v) {
   if (at + LANES<T> <= width) {
     store(row + at, v);
   } else {
@@ -89,7 +96,7 @@ struct Bits<double> {
 };
 
 template <class T>
-inline Vec<T> polynomial(Vec<T> x, const T *coefficients, int count) {
+GATEWISE_INLINE Vec<T> polynomial(Vec<T> x, const T *coefficients, int count) {
   Vec<T> sum = broadcast(coefficients[0]);
   for (int k = 1; k < count; ++k) sum = sum * x + coefficients[k];
   return sum;
@@ -97,7 +104,7 @@ inline Vec<T> polynomial(Vec<T> x, const T *coefficients, int count) {
 
 // exp(x) - 1 on |x| <= ln 2 / 2, by Taylor's series: 7 terms in float, 13 in double.
 template <class T>
-inline Vec<T> exp_minus_1_near_0(Vec<T> r) {
+GATEWISE_INLINE Vec<T> exp_minus_1_near_0(Vec<T> r) {
   if constexpr (sizeof(T) == 4) {
     constexpr T c[] = {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,
                        4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f};
@@ -115,32 +122,56 @@ using IntVec = typename VectorOf<typename Bits<T>::Int>::type;
 
 // 2^n for the integers that `rounded` holds, from that of the smallest normal number to infinity.
 template <class T>
-inline Vec<T> power_of_2(Vec<T> rounded) {
+GATEWISE_INLINE Vec<T> power_of_2(Vec<T> rounded) {
   using B = Bits<T>;
   // The integer stands in the low bits once the magic number is added.
   IntVec<T> bits = (IntVec<T>)(rounded + B::magic) - (IntVec<T>)broadcast(B::magic);
   return (Vec<T>)((bits + B::bias) << B::mantissa);
 }
 
+// x between two bounds; NaN stays NaN.
+template <class T>
+GATEWISE_INLINE Vec<T> clamp(Vec<T> x, T lowest, T highest) {
+#if GATEWISE_BYTES == 64  // one instruction each, which gives its second operand where one is NaN
+  if constexpr (sizeof(T) == 4)
+    return _mm512_max_ps(_mm512_set1_ps(lowest), _mm512_min_ps(_mm512_set1_ps(highest), x));
+  else
+    return _mm512_max_pd(_mm512_set1_pd(lowest), _mm512_min_pd(_mm512_set1_pd(highest), x));
+#else
+  x = x > highest ? broadcast(highest) : x;
+  return x < lowest ? broadcast(lowest) : x;
+#endif
+}
+
+// x * 2^n for the integers that n holds.
+template <class T>
+GATEWISE_INLINE Vec<T> scale_by_power_of_2(Vec<T> x, Vec<T> n) {
+#if GATEWISE_BYTES == 64
+  if constexpr (sizeof(T) == 4) return _mm512_scalef_ps(x, n);
+  else return _mm512_scalef_pd(x, n);
+#else
+  return x * power_of_2<T>(n);
+#endif
+}
+
 // exp(x): infinite where it overflows, and never below the smallest normal number. NaN stays NaN.
 template <class T>
-inline Vec<T> exponential(Vec<T> x) {
+GATEWISE_INLINE Vec<T> exponential(Vec<T> x) {
   using B = Bits<T>;
-  x = x > B::highest ? broadcast(B::highest) : x;
-  x = x < B::lowest ? broadcast(B::lowest) : x;
+  x = clamp<T>(x, B::lowest, B::highest);
   Vec<T> n = (x * T(1.44269504088896340736) + B::magic) - B::magic;
   Vec<T> r = x - n * B::ln2_high - n * B::ln2_low;
-  return (exp_minus_1_near_0<T>(r) + T(1)) * power_of_2<T>(n);
+  return scale_by_power_of_2<T>(exp_minus_1_near_0<T>(r) + T(1), n);
 }
 
 template <class T>
-inline Vec<T> sigmoid(Vec<T> x) {
+GATEWISE_INLINE Vec<T> sigmoid(Vec<T> x) {
   return T(1) / (T(1) + exponential<T>(-x));
 }
 
 // tanh by its series near 0, where 1 - 2/(exp(2x) + 1) would lose digits, and by that elsewhere.
 template <class T>
-inline Vec<T> tangent(Vec<T> x) {
+GATEWISE_INLINE Vec<T> tangent(Vec<T> x) {
   Vec<T> size = x < 0 ? -x : x;
   Vec<T> far = T(1) - T(2) / (exponential<T>(size + size) + T(1));
   far = x < 0 ? -far : far;
