@@ -105,7 +105,7 @@ template <class T>
 struct Kernels {
   std::size_t (*activations)(const Call<T> &);                           // elements, a row and step
   std::size_t (*packed_size)(const Call<T> &, bool backward);            // elements
-  void (*pack)(const Call<T> &, bool backward, T *packed);
+  void (*pack)(const Call<T> &, bool backward, T *packed, int rank, int size);  // a part of it
   std::size_t (*scratch_size)(const Call<T> &, std::int64_t rows, bool backward);
   void (*forward)(const Call<T> &, const T *packed, const Share &, T *scratch);
   void (*backward)(const Call<T> &, const Gradients<T> &, const T *packed, const Share &,

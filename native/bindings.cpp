@@ -120,7 +120,7 @@ void bind(nb::module_ &module, const std::string &type) {
   module.def(
       "pack",
       [](const C &given, const std::string &name, std::uintptr_t packed) {
-        kernels_of<T>(target(name)).pack(given, false, reinterpret_cast<T *>(packed));
+        kernels_of<T>(target(name)).pack(given, false, reinterpret_cast<T *>(packed), 0, 1);
       },
       nb::arg("call"), nb::arg("target"), nb::arg("packed"));
 }

@@ -165,12 +165,20 @@ class Scratch {
 }  // namespace
 
 template <class T>
+void pack(const Call<T> &call, const Kernels<T> &kernels, bool backward, T *packed, int threads) {
+  constexpr std::int64_t ENOUGH = 1 << 16;  // elements, from which on threads pay
+  const std::int64_t elements = call.units * (call.inputs + call.outputs);
+  on_team(elements < ENOUGH ? 1 : threads,
+          [&](int rank, int size) { kernels.pack(call, backward, packed, rank, size); });
+}
+
+template <class T>
 void forward(const Call<T> &call, const Kernels<T> &kernels, const T *packed, int threads) {
   const Plan<T> plan(call, threads);
   const Scratch<T> scratch(call, kernels, plan, false);
   Buffer<T> own(packed ? 0 : kernels.packed_size(call, false));
   if (!packed) {
-    kernels.pack(call, false, own.data());
+    pack(call, kernels, false, own.data(), threads);
     packed = own.data();
   }
   plan.run([&](int piece, const Share &share) {
@@ -184,7 +192,7 @@ void backward(const Call<T> &call, const Gradients<T> &gradients, const Kernels<
   const Plan<T> plan(call, threads);
   const Scratch<T> scratch(call, kernels, plan, true);
   Buffer<T> packed(kernels.packed_size(call, true));
-  kernels.pack(call, true, packed.data());
+  pack(call, kernels, true, packed.data(), threads);
   plan.run([&](int piece, const Share &share) {
     kernels.backward(call, gradients, packed.data(), share, scratch.of(piece));
   });

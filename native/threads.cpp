@@ -90,7 +90,7 @@ void run_team(int count, void (*task)(void *, int, int), void *context) {
 }
 
 void Barrier::wait(int size) {
-  constexpr int SPINS = 4096;  // then the processor is left to others, who may be the ones missing
+  constexpr int SPINS = 256;  // then the processor is left to others, who may be the ones missing
   const int round = round_.load(std::memory_order_relaxed);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size) {
     arrived_.store(0, std::memory_order_relaxed);

@@ -138,7 +138,7 @@ struct Backward : Layout<T, CELL> {
              [&](std::int64_t r) {
                return this->has_norm ? raw_h_of(at, r) : gates_of(at, r) + STATE_FIRST * Hp;
              },
-             STATE * Hp, this->back_state_panels(packed), outputs.from, outputs.to,
+             STATE * Hp, this->back_state_panels(packed), outputs.from, outputs.to, at.t % 2,
              [&](std::int64_t r, std::int64_t u, V sum) {
                add(dh + r * Sp + u, masked(r, u, sum));
              });
@@ -193,7 +193,7 @@ struct Backward : Layout<T, CELL> {
         store(acts.projected + place(at, r) * Sp + u, u < S ? arrived(at, r, u) : V{});
     share.wait();
     multiply(at.rows, [&](std::int64_t r) { return acts.projected + place(at, r) * Sp; }, Sp,
-             this->back_projection_panels(packed), units.from, units.to,
+             this->back_projection_panels(packed), units.from, units.to, at.t % 2,
              [&](std::int64_t r, std::int64_t u, V sum) { store(dinner + r * Hp + u, sum); });
   }
 
@@ -390,7 +390,7 @@ struct Backward : Layout<T, CELL> {
              [&](std::int64_t r) {
                return this->has_norm ? raw_h_of(at, r) + 2 * Hp : gates_of(at, r);
              },
-             Hp, this->back_candidate_panels(packed), units.from, units.to,
+             Hp, this->back_candidate_panels(packed), units.from, units.to, at.t % 2,
              [&](std::int64_t r, std::int64_t u, V sum) {
                T *place = gates_of(at, r) + Hp + u;
                const V reset = load(place), old = Base::load_or_0(h_before(at, r), u, H);

@@ -21,7 +21,7 @@ struct Forward : Layout<T, CELL> {
   static constexpr int ROWS = TILE_ROWS<SUMS>;
   // The input's products are made ahead, for some steps at once, where a step has so few rows that
   // reading the weights would cost more than the products.
-  static constexpr std::int64_t FEW_ROWS = 12, ROWS_AHEAD = 48;
+  static constexpr std::int64_t FEW_ROWS = 4, ROWS_AHEAD = 48;
 
   const T *packed;
   const Share &share;
@@ -129,9 +129,9 @@ struct Forward : Layout<T, CELL> {
     const auto flush = [&] {
       for (int g = 0; g < GATES; ++g)
         multiply(n, [&](std::int64_t k) { return from[k]; }, I,
-                 this->input_panels(packed) + g * Hp * I, units.from, units.to,
+                 this->input_panels(packed) + g * Hp * I, units.from, units.to, false,
                  [&](std::int64_t k, std::int64_t u, V sum) {
-                   if (!this->has_norm) sum += load(this->vector(packed, Base::BIAS + g) + u);
+                   if (!this->has_norm) sum += bias(g, u);
                    store(to[k] + g * Hp + u, sum);
                  });
       n = 0;
@@ -160,17 +160,22 @@ struct Forward : Layout<T, CELL> {
 
   struct Step {
     std::int64_t s, t, rows;
-    int turn;
+    int turn;  // of the buffers that take turns; and of the way through the units
+    std::int64_t slot;  // among the steps made ahead
   };
 
   void step(std::int64_t s) {
     const std::int64_t t = this->step_at(s);
-    const Step at{s, t, this->active(share.rows, t), int(s % 2)};
+    const Step at{s, t, this->active(share.rows, t), int(s % 2),
+                  is_ahead ? s % steps_ahead * count : 0};
     if (this->has_norm)
       normalised(at);
     else
-      for (std::int64_t u = units.from; u < units.to; u += L)
+      for (std::int64_t k = 0; k < units.to - units.from; k += L) {
+        // Turned round every time: the weights used last are still in the cache.
+        const std::int64_t u = at.turn ? units.to - L - k : units.from + k;
         for_tiles<ROWS>(at.rows, [&]<int R>(std::int64_t first) { tile<R>(at, first, u); });
+      }
     if constexpr (Base::IS_BEFORE) candidates(at);
     if (call.w_ln_c) normalised_cells(at);
     if (this->has_projection) project(at);
@@ -188,6 +193,8 @@ struct Forward : Layout<T, CELL> {
     show(r, 1 - at.turn);
   }
 
+  V bias(int n, std::int64_t u) const { return load(this->vector(packed, Base::BIAS + n) + u); }
+
   template <int R>
   void tile(const Step &at, std::int64_t first, std::int64_t u) {
     V sums[R][SUMS];
@@ -196,14 +203,20 @@ struct Forward : Layout<T, CELL> {
     for (int r = 0; r < R; ++r) {
       inputs[r] = call.x + this->place(at.t, share.rows.index[first + r]) * I;
       states[r] = seen[at.turn] + (first + r) * Sp;
-      const T *made = is_ahead ? ahead + spot_ahead(at.s, first + r) * GATES * Hp : nullptr;
+      const T *made = ahead + (at.slot + first + r) * GATES * Hp + u;
 #pragma GCC unroll 4
       for (int n = 0; n < SUMS; ++n)
-        sums[r][n] = load((made && n < GATES ? made + n * Hp : this->vector(packed, n)) + u);
+        sums[r][n] = n >= GATES ? bias(n, u) : is_ahead ? load(made + n * Hp) : V{};
     }
-    if (!is_ahead)
+    if (!is_ahead) {
       accumulate<0, GATES, T>(sums, [&](int r, std::int64_t k) { return inputs[r][k]; },
                               this->input_panels(packed) + u * I, Hp * I, I);
+      // After the products, as in what is made ahead: a row has the same bits in any batch.
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+        for (int n = 0; n < GATES; ++n) sums[r][n] += bias(n, u);
+    }
     accumulate<STATE_FIRST, STATE, T>(sums, [&](int r, std::int64_t k) { return states[r][k]; },
                                       this->state_panels(packed) + u * S, Hp * S, S);
     // Once in memory: an array that is indexed by a variable would not stay in registers above.
@@ -345,7 +358,7 @@ struct Forward : Layout<T, CELL> {
                     std::int64_t depth) {
     for (int n = first; n < first + blocks; ++n)
       multiply(at.rows, [&](std::int64_t r) { return rows + r * stride; }, depth,
-               this->state_panels(packed) + n * Hp * depth, units.from, units.to,
+               this->state_panels(packed) + n * Hp * depth, units.from, units.to, at.turn,
                [&](std::int64_t r, std::int64_t u, V sum) {
                  store(raw_of(at, r) + n * Hp + u, sum);
                });
@@ -376,11 +389,11 @@ struct Forward : Layout<T, CELL> {
     const auto inner = [&](std::int64_t r) { return kept.inner + spot(at.t, r) * Hp; };
     const T *panels = this->state_panels(packed) + 2 * Hp * S;
     if (!this->has_norm) {
-      multiply(at.rows, inner, H, panels, units.from, units.to,
+      multiply(at.rows, inner, H, panels, units.from, units.to, at.turn,
                [&](std::int64_t r, std::int64_t u, V sum) { candidate(at, r, u, sum); });
       return;
     }
-    multiply(at.rows, inner, H, panels, units.from, units.to,
+    multiply(at.rows, inner, H, panels, units.from, units.to, at.turn,
              [&](std::int64_t r, std::int64_t u, V sum) {
                store(raw_of(at, r) + 2 * Hp + u, sum);
              });
@@ -414,7 +427,7 @@ struct Forward : Layout<T, CELL> {
   void project(const Step &at) {
     share.wait();
     multiply(at.rows, [&](std::int64_t r) { return kept.inner + spot(at.t, r) * Hp; }, H,
-             this->projection_panels(packed), outputs.from, outputs.to,
+             this->projection_panels(packed), outputs.from, outputs.to, at.turn,
              [&](std::int64_t r, std::int64_t u, V sum) { emit(at, r, u, sum); });
   }
 };

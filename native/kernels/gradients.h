@@ -93,7 +93,7 @@ struct Products : Layout<T, CELL> {
                  return this->has_norm ? acts.raw_x + from[k] * GATES * Hp
                                        : acts.gates + from[k] * SUMS * Hp;
                },
-               GATES * Hp, this->back_input_panels(packed), 0, padded(I),
+               GATES * Hp, this->back_input_panels(packed), 0, padded(I), false,
                [&](std::int64_t k, std::int64_t u, V sum) {
                  if (u < I) store_upto(grad.dx + from[k] * I, u, I, sum);
                });

@@ -49,10 +49,10 @@ Kernels<T> kernels() {
       return std::size_t(backward ? layout.backward_size() : layout.forward_size());
     });
   };
-  table.pack = [](const Call<T> &call, bool backward, T *packed) {
+  table.pack = [](const Call<T> &call, bool backward, T *packed, int rank, int size) {
     with_cell(call, [&]<Cell C>() {
       const Layout<T, C> layout(call);
-      backward ? layout.pack_backward(packed) : layout.pack_forward(packed);
+      backward ? layout.pack_backward(packed, rank, size) : layout.pack_forward(packed, rank, size);
     });
   };
   table.scratch_size = [](const Call<T> &call, std::int64_t rows, bool backward) {

@@ -117,13 +117,14 @@ struct Layout {
   const T *state_panels(const T *packed) const { return input_panels(packed) + input_size(); }
   const T *projection_panels(const T *packed) const { return state_panels(packed) + state_size(); }
 
-  void pack_forward(T *packed) const {
-    pack_vectors(packed);
+  void pack_forward(T *packed, int rank, int size) const {
+    if (rank == 0) pack_vectors(packed);
     T *to = packed + vectors_size();
     for (int n = 0; n < GATES; ++n, to += Hp * I)
-      pack_rows(to, call.w_ih + input_block(n) * H * I, H, Hp, I);
-    for (int n = 0; n < GATES; ++n, to += Hp * S) pack_rows(to, call.w_hh + n * H * S, H, Hp, S);
-    if (has_projection) pack_rows(to, call.w_hr, S, Sp, H);
+      pack_rows(to, call.w_ih + input_block(n) * H * I, H, Hp, I, rank, size);
+    for (int n = 0; n < GATES; ++n, to += Hp * S)
+      pack_rows(to, call.w_hh + n * H * S, H, Hp, S, rank, size);
+    if (has_projection) pack_rows(to, call.w_hr, S, Sp, H, rank, size);
   }
 
   // Backward: from the sums' gradients to those of the state, the candidate's share of it, that of
@@ -147,19 +148,19 @@ struct Layout {
     return back_projection_panels(packed) + back_projection_size();
   }
 
-  void pack_backward(T *packed) const {
-    pack_vectors(packed);
+  void pack_backward(T *packed, int rank, int size) const {
+    if (rank == 0) pack_vectors(packed);
     T *to = packed + vectors_size();
-    std::memset(to, 0, (backward_size() - vectors_size()) * sizeof(T));
     for (int n = 0; n < STATE; ++n)
-      pack_columns(to, call.w_hh + n * H * S, S, n * Hp, H, STATE * Hp);
+      pack_columns(to, call.w_hh + n * H * S, S, n * Hp, H, Hp, STATE * Hp, rank, size);
     to += back_state_size();
-    if (IS_BEFORE) pack_columns(to, call.w_hh + 2 * H * S, S, 0, H, Hp);
+    if (IS_BEFORE) pack_columns(to, call.w_hh + 2 * H * S, S, 0, H, Hp, Hp, rank, size);
     to += back_candidate_size();
-    if (has_projection) pack_columns(to, call.w_hr, H, 0, S, Sp);
+    if (has_projection) pack_columns(to, call.w_hr, H, 0, S, Sp, Sp, rank, size);
     to += back_projection_size();
     for (int n = 0; n < GATES; ++n)
-      pack_columns(to, call.w_ih + input_block(n) * H * I, I, n * Hp, H, GATES * Hp);
+      pack_columns(to, call.w_ih + input_block(n) * H * I, I, n * Hp, H, Hp, GATES * Hp, rank,
+                   size);
   }
 
   // ---- activations: (T, B, ·) each ----

@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include "../api.h"
 #include "vector.h"
 
 namespace gatewise {
@@ -98,15 +99,16 @@ inline void for_pieces(std::int64_t count, std::int64_t most, const Body &body) 
 }
 
 // For each row and each vector of units in [from, to), give body(row, unit, sum) the product of
-// the row, row_of(row) with `depth` elements, with the units' weights.
+// the row, row_of(row) with `depth` elements, with the units' weights. Who calls it again and again
+// turns round every time: the weights used last are still in the cache.
 template <class T, class RowOf, class Body>
 inline void multiply(std::int64_t count, const RowOf &row_of, std::int64_t depth, const T *panels,
-                     std::int64_t from, std::int64_t to, const Body &body) {
+                     std::int64_t from, std::int64_t to, bool turned, const Body &body) {
   static constexpr ProductTiles<T> tiles = product_tiles<T>();
   constexpr int L = LANES<T>;
   constexpr std::int64_t rows_at_once[] = {TILE_ROWS<1>, TILE_ROWS<2>, TILE_ROWS<3>};
   for_pieces((to - from) / L, WIDE, [&](std::int64_t vector, std::int64_t vectors) {
-    const std::int64_t unit = from + vector * L;
+    const std::int64_t unit = turned ? to - (vector + vectors) * L : from + vector * L;
     for_pieces(count, rows_at_once[vectors - 1], [&](std::int64_t first, std::int64_t size) {
       const T *rows[ProductTiles<T>::MOST_ROWS];
       alignas(64) T sums[ProductTiles<T>::MOST_ROWS * WIDE * L];
@@ -136,35 +138,63 @@ __attribute__((noinline)) void outer_tile(const T *left, std::int64_t left_strid
     for (int n = 0; n < N; ++n) store(to + (r * N + n) * LANES<T>, sums[r][n]);
 }
 
-// Pack `units` rows of a matrix, `depth` elements each, into panels of `wide` units; the units that
-// fill up are 0.
-template <class T>
-inline void pack_rows(T *to, const T *from, std::int64_t units, std::int64_t wide,
-                      std::int64_t depth) {
-  constexpr std::int64_t L = LANES<T>, LINE = 16;  // elements read of a row before the next
-  for (std::int64_t u = 0; u < wide; u += L, to += depth * L) {
-    const std::int64_t lanes = units - u < L ? (units > u ? units - u : 0) : L;
-    for (std::int64_t k = 0; k < depth; k += LINE) {
-      const std::int64_t end = k + LINE < depth ? k + LINE : depth;
-      for (std::int64_t lane = 0; lane < L; ++lane)
-        for (std::int64_t kk = k; kk < end; ++kk)
-          to[kk * L + lane] = lane < lanes ? from[(u + lane) * depth + kk] : T(0);
-    }
+// Turn a square of L vectors round: what was lane k of vector n becomes lane n of vector k.
+template <int STEP, class T, int... LANE>
+GATEWISE_INLINE void swap_halves(Vec<T> &a, Vec<T> &b, std::integer_sequence<int, LANE...>) {
+  constexpr int L = LANES<T>;
+  const Vec<T> low = __builtin_shufflevector(a, b, (LANE & STEP ? L + LANE - STEP : LANE)...);
+  b = __builtin_shufflevector(a, b, (LANE & STEP ? L + LANE : LANE + STEP)...);
+  a = low;
+}
+
+template <int STEP, class T>
+GATEWISE_INLINE void turn(Vec<T> (&square)[LANES<T>]) {
+  if constexpr (STEP > 0) {
+#pragma GCC unroll 16
+    for (int n = 0; n < LANES<T>; ++n)
+      if (!(n & STEP))
+        swap_halves<STEP, T>(square[n], square[n + STEP],
+                             std::make_integer_sequence<int, LANES<T>>{});
+    turn<STEP / 2, T>(square);
   }
 }
 
-// Pack the columns of a matrix, one a unit, into rows [first, first + depth) of panels that are
-// `all` deep; what fills up, in either direction, is left as it is.
+// Part `rank` of `size` parts of: pack `units` rows of a matrix, `depth` elements each, into panels
+// of `wide` units; the units that fill up are 0.
+template <class T>
+inline void pack_rows(T *to, const T *from, std::int64_t units, std::int64_t wide,
+                      std::int64_t depth, int rank, int size) {
+  constexpr std::int64_t L = LANES<T>;
+  const std::int64_t vectors = wide / L;
+  for (std::int64_t v = vectors * rank / size; v < vectors * (rank + 1) / size; ++v) {
+    const std::int64_t u = v * L, lanes = units - u < L ? (units > u ? units - u : 0) : L;
+    T *panel = to + u * depth;
+    const T *rows = from + u * depth;
+    std::int64_t k = 0;
+    for (; k + L <= depth && lanes == L; k += L) {
+      Vec<T> square[L];
+#pragma GCC unroll 16
+      for (int n = 0; n < L; ++n) square[n] = load(rows + n * depth + k);
+      turn<L / 2, T>(square);
+#pragma GCC unroll 16
+      for (int n = 0; n < L; ++n) store(panel + (k + n) * L, square[n]);
+    }
+    for (; k < depth; ++k)
+      for (std::int64_t n = 0; n < L; ++n) panel[k * L + n] = n < lanes ? rows[n * depth + k] : T(0);
+  }
+}
+
+// Part `rank` of `size` parts of: pack the columns of a matrix, one a unit, into rows [first,
+// first + depth) of panels that are `all` deep, and 0 into the rows up to first + room.
 template <class T>
 inline void pack_columns(T *to, const T *from, std::int64_t units, std::int64_t first,
-                         std::int64_t depth, std::int64_t all) {
+                         std::int64_t depth, std::int64_t room, std::int64_t all, int rank,
+                         int size) {
   constexpr std::int64_t L = LANES<T>;
-  for (std::int64_t k = 0; k < depth; ++k)
-    for (std::int64_t u = 0; u < units; u += L) {
-      T *place = to + u * all + (first + k) * L;
-      const std::int64_t lanes = units - u < L ? units - u : L;
-      for (std::int64_t lane = 0; lane < lanes; ++lane) place[lane] = from[k * units + u + lane];
-    }
+  for (std::int64_t k = room * rank / size; k < room * (rank + 1) / size; ++k)
+    for (std::int64_t u = 0; u < padded(units); u += L)
+      store(to + u * all + (first + k) * L,
+            k < depth && u < units ? load_upto(from + k * units, u, units) : Vec<T>{});
 }
 
 }  // namespace
