@@ -197,10 +197,22 @@ struct Backward : Layout<T, CELL> {
              [&](std::int64_t r, std::int64_t u, V sum) { store(dinner + r * Hp + u, sum); });
   }
 
+  // Ask for what the next row will read, which no pattern foretells.
+  void fetch_next(const Step &at, std::int64_t r, std::int64_t u) const {
+    if (r + 1 == at.rows) return;
+    const std::int64_t next = place(at, r + 1);
+#pragma GCC unroll 4
+    for (int n = 0; n < SUMS; ++n)
+      __builtin_prefetch(acts.gates + (next * SUMS + n) * Hp + u, 1);
+    if (grad.dy && u < S) __builtin_prefetch(grad.dy + next * S + u);
+    if (Base::IS_LSTM) __builtin_prefetch(c_before(at, r + 1) + u);
+  }
+
   void ungated(const Step &at, std::int64_t r) {
     const T *before = Base::IS_GRU ? h_before(at, r) : nullptr;
     for (std::int64_t u = units.from; u < units.to; u += L) {
       T *gates = gates_of(at, r) + u;
+      fetch_next(at, r, u);
       const V given = arrived(at, r, u), made = load(gates);
       if constexpr (Base::IS_GRU) {
         const V old = Base::load_or_0(before, u, S);
@@ -272,6 +284,7 @@ struct Backward : Layout<T, CELL> {
     const bool has_zoneout = call.keep_c || call.zoneout_c != 0;
     for (std::int64_t u = units.from; u < units.to; u += L) {
       T *gates = gates_of(at, r) + u;
+      fetch_next(at, r, u);
       const V given = has_given ? load(dinner + r * Hp + u) : arrived(at, r, u);
       const V old = Base::load_or_0(before, u, H);
       V d = load(dc + r * Hp + u), carried = {};

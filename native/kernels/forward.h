@@ -208,6 +208,7 @@ struct Forward : Layout<T, CELL> {
       for (int n = 0; n < SUMS; ++n)
         sums[r][n] = n >= GATES ? bias(n, u) : is_ahead ? load(made + n * Hp) : V{};
     }
+    if (call.activations) fetch_places<R>(at, first, u);
     if (!is_ahead) {
       accumulate<0, GATES, T>(sums, [&](int r, std::int64_t k) { return inputs[r][k]; },
                               this->input_panels(packed) + u * I, Hp * I, I);
@@ -226,6 +227,18 @@ struct Forward : Layout<T, CELL> {
 #pragma GCC unroll 4
       for (int n = 0; n < SUMS; ++n) store(&made[r][n * L], sums[r][n]);
     gates(at, first, R, u, &made[0][0]);
+  }
+
+  // Ask for the memory that a tile will write to, which no pattern foretells, while it is made.
+  template <int R>
+  GATEWISE_INLINE void fetch_places(const Step &at, std::int64_t first, std::int64_t u) const {
+    for (int r = 0; r < R; ++r) {
+      const std::int64_t place = spot(at.t, first + r);
+#pragma GCC unroll 4
+      for (int n = 0; n < SUMS; ++n)
+        __builtin_prefetch(kept.gates + (place * SUMS + n) * Hp + u, 1);
+      if constexpr (Base::IS_LSTM) __builtin_prefetch(kept.cells + place * Hp + u, 1);
+    }
   }
 
   // Turn the sums of some rows, (rows, SUMS, L), into their new state.
