@@ -17,48 +17,88 @@ struct Products : Layout<T, CELL> {
   static constexpr int DEPTH = 256;  // rows of a product that are packed at once
   static constexpr std::int64_t ROWS_AT_ONCE = 48;
 
+  // What stands on the right of a product, packed for a number of places: rows of `width` elements.
+  enum Right { X, BEFORE, INNER, RIGHTS };
+  // Where a product goes: (units, width) weights and, once, (units) bias; either may be null.
+  struct Goal {
+    Right right;
+    T *weights, *bias;
+  };
+  // What stands on the left of one or two products: `units` elements at base + place * stride.
+  struct Left {
+    const T *base;
+    std::int64_t stride, units;
+    Goal goals[2];
+    int number;
+  };
+
   const Gradients<T> &grad;
   const T *packed;
   const Share &share;
   const typename Base::Activations acts;
-  T *left, *right;  // (DEPTH, PAD); panels of DEPTH rows
+  const std::int64_t widths[RIGHTS];
+  T *left, *rights[RIGHTS];  // (DEPTH, PAD); panels of DEPTH rows
+  Left lefts[2 * GATES + 1];
+  int number = 0;
 
   Products(const Call<T> &call, const Gradients<T> &grad, const T *packed, const Share &share,
            T *scratch)
       : Base(call), grad(grad), packed(packed), share(share),
-        acts(this->activations(call.activations, this->places)), left(scratch),
-        right(scratch + DEPTH * PAD) {}
+        acts(this->activations(call.activations, this->places)), widths{I, S, H} {
+    divide(scratch);
+  }
 
-  static std::size_t scratch_size(const Base &layout) {
-    const std::int64_t wide = layout.I > layout.Hp ? padded(layout.I) : layout.Hp;
-    return DEPTH * PAD + DEPTH * (wide > layout.Sp ? wide : layout.Sp);
+  std::int64_t divide(T *scratch) {
+    Pieces<T> pieces{scratch};
+    left = pieces.take(DEPTH * PAD);
+    for (int right = 0; right < RIGHTS; ++right) {
+      const bool is_needed = right != INNER || this->has_inner;
+      rights[right] = pieces.take(is_needed ? DEPTH * padded(widths[right]) : 0);
+    }
+    return pieces.used;
   }
 
   void run() {
     if (grad.dx) input();
-    const bool has_norm = this->has_norm;
-    T *gates = acts.gates, *raw_x = acts.raw_x, *raw_h = acts.raw_h;
-    const auto x = [&](const Place &at) { return call.x + at.place * I; };
-    const auto h = [&](const Place &at) { return h_before(at); };
-    const auto inner = [&](const Place &at) { return acts.inner + at.place * Hp; };
-    // The bias of a product with layer norm comes from the recurrence itself.
-    for (int n = 0; n < GATES; ++n) order[n] = Base::input_block(n);
-    outer({GATES, has_norm ? raw_x : gates, (has_norm ? GATES : SUMS) * Hp, 0, H, I, grad.dw_ih,
-           has_norm ? nullptr : grad.db_ih, order, false}, x);
-    for (int n = 0; n < GATES; ++n) order[n] = n;
-    outer({STATE, has_norm ? raw_h : gates, (has_norm ? GATES : SUMS) * Hp,
-           has_norm ? 0 : STATE_FIRST * Hp, H, S, grad.dw_hh, has_norm ? nullptr : grad.db_hh,
-           order, call.recurrent_mask != nullptr}, h);
-    order[0] = 2;
-    if constexpr (Base::IS_BEFORE)
-      outer({1, has_norm ? raw_h + 2 * Hp : gates, (has_norm ? GATES : SUMS) * Hp, 0, H, H,
-             grad.dw_hh, has_norm ? nullptr : grad.db_hh, order, false}, inner);
-    order[0] = 0;
-    if (this->has_projection)
-      outer({1, acts.projected, Sp, 0, S, H, grad.dw_hr, nullptr, order, false}, inner);
+    list_products();
+    weights();
   }
 
-  int order[GATES];
+  // Bias goes with the plain sums; that of a layer norm comes from the recurrence itself.
+  void list_products() {
+    const auto input = [&](int n) {
+      const std::int64_t row = Base::input_block(n) * H;
+      return Goal{X, grad.dw_ih ? grad.dw_ih + row * I : nullptr,
+                  grad.db_ih && !this->has_norm ? grad.db_ih + row : nullptr};
+    };
+    const auto state = [&](int block) {
+      return Goal{Base::IS_BEFORE && block == 2 ? INNER : BEFORE,
+                  grad.dw_hh ? grad.dw_hh + block * H * S : nullptr,
+                  grad.db_hh && !this->has_norm ? grad.db_hh + block * H : nullptr};
+    };
+    for (int n = 0; n < GATES && this->has_norm; ++n) {
+      add({acts.raw_x + n * Hp, GATES * Hp, H, {input(n)}, 1});
+      add({acts.raw_h + n * Hp, GATES * Hp, H, {state(n)}, 1});
+    }
+    for (int n = 0; n < SUMS && !this->has_norm; ++n) {
+      Left of{acts.gates + n * Hp, SUMS * Hp, H, {}, 0};
+      if (n < GATES) of.goals[of.number++] = input(n);
+      for (int block = 0; block < GATES; ++block)
+        if (Base::state_sum(block) == n) of.goals[of.number++] = state(block);
+      add(of);
+    }
+    if (this->has_projection)
+      add({acts.projected, Sp, S, {{INNER, grad.dw_hr, nullptr}}, 1});
+  }
+
+  // Leave out what nobody wants.
+  void add(Left of) {
+    int kept = 0;
+    for (int k = 0; k < of.number; ++k)
+      if (of.goals[k].weights || of.goals[k].bias) of.goals[kept++] = of.goals[k];
+    of.number = kept;
+    if (kept) lefts[number++] = of;
+  }
 
   // A row in a step that it takes.
   struct Place {
@@ -111,87 +151,93 @@ struct Products : Layout<T, CELL> {
     flush();
   }
 
-  // The gradient of `blocks` blocks of weights, (units, width) each: the sum over all places of
-  // left, at `base` + place * stride + offset + block * Hp, times right.
-  struct Outer {
-    int blocks;
-    const T *base;
-    std::int64_t stride, offset, units, width;
-    T *weights, *bias;  // either may be null
-    const int *order;   // of the blocks in the gradient
-    bool is_masked;
-  };
-
-  template <class Right>
-  void outer(const Outer &of, const Right &right_of) {
-    if (!of.weights && !of.bias) return;
-    const std::int64_t groups = (of.units + PAD - 1) / PAD, all = of.blocks * groups;
+  // This rank's part of the gradients of the weights, in groups of PAD units.
+  void weights() {
+    std::int64_t all = 0;
+    for (int k = 0; k < number; ++k) all += padded(lefts[k].units) / PAD;
     const std::int64_t from = all * share.rank / share.size;
     const std::int64_t to = all * (share.rank + 1) / share.size;
     const auto each_group = [&](const auto &body) {
-      for (std::int64_t k = from; k < to; ++k) body(int(k / groups), k % groups * PAD);
+      std::int64_t group = 0;
+      for (int k = 0; k < number; ++k)
+        for (std::int64_t u = 0; u < lefts[k].units; u += PAD, ++group)
+          if (group >= from && group < to) body(lefts[k], u);
     };
-    each_group([&](int block, std::int64_t u) {
-      const std::int64_t row = of.order[block] * of.units + u;
+    bool is_wanted[RIGHTS] = {};
+    each_group([&](const Left &of, std::int64_t u) {
       const std::int64_t rows = of.units - u < PAD ? of.units - u : PAD;
-      if (of.weights) std::memset(of.weights + row * of.width, 0, rows * of.width * sizeof(T));
-      if (of.bias) std::memset(of.bias + row, 0, rows * sizeof(T));
+      for (int k = 0; k < of.number; ++k) {
+        const Goal &goal = of.goals[k];
+        const std::int64_t width = widths[goal.right];
+        if (goal.weights) std::memset(goal.weights + u * width, 0, rows * width * sizeof(T));
+        if (goal.weights) is_wanted[goal.right] = true;
+        if (goal.bias) std::memset(goal.bias + u, 0, rows * sizeof(T));
+      }
     });
     if (from == to) return;
     each_place<DEPTH>([&](const Place *places, int n) {
-      if (of.weights) pack_right(of, places, n, right_of);
-      each_group([&](int block, std::int64_t u) {
-        pack_left(of, places, n, block, u);
-        if (of.weights) add_group(of, n, of.order[block] * of.units, u);
+      for (int right = 0; right < RIGHTS; ++right)
+        if (is_wanted[right]) pack_right(Right(right), places, n);
+      each_group([&](const Left &of, std::int64_t u) {
+        pack_left(of, places, n, u);
+        for (int k = 0; k < of.number; ++k)
+          if (of.goals[k].weights) add_product(of, of.goals[k], n, u);
       });
     });
   }
 
-  template <class Right>
-  void pack_right(const Outer &of, const Place *places, int n, const Right &right_of) {
+  void pack_right(Right right, const Place *places, int n) {
+    const std::int64_t width = widths[right];
     for (int k = 0; k < n; ++k) {
-      const T *row = right_of(places[k]);
-      const T *mask = of.is_masked ? call.recurrent_mask + share.rows.index[places[k].r] * S
-                                   : nullptr;
-      for (std::int64_t u = 0; u < of.width; u += L) {
-        V value = Base::load_or_0(row, u, of.width);
-        if (mask) value *= Base::load_or_0(mask, u, of.width);
-        store(right + u * DEPTH + k * L, value);
+      const T *row = right == X     ? call.x + places[k].place * I
+                     : right == INNER ? acts.inner + places[k].place * Hp
+                                      : h_before(places[k]);
+      const T *mask = right == BEFORE && call.recurrent_mask
+                          ? call.recurrent_mask + share.rows.index[places[k].r] * S
+                          : nullptr;
+      for (std::int64_t u = 0; u < width; u += L) {
+        V value = Base::load_or_0(row, u, width);
+        if (mask) value *= Base::load_or_0(mask, u, width);
+        store(rights[right] + u * DEPTH + k * L, value);
       }
     }
   }
 
   // Also adds up the bias, in pieces of DEPTH.
-  void pack_left(const Outer &of, const Place *places, int n, int block, std::int64_t u) {
-    constexpr int VECTORS = PAD / L;
+  void pack_left(const Left &of, const Place *places, int n, std::int64_t u) {
+    constexpr int VECTORS = PAD / L, FAR = 8;  // places that are asked for ahead
     V sums[VECTORS] = {};
-    const T *from = of.base + of.offset + block * Hp + u;
-    for (int k = 0; k < n; ++k)
+    const T *from = of.base + u;
+    for (int k = 0; k < n; ++k) {
+      if (k + FAR < n) __builtin_prefetch(from + places[k + FAR].place * of.stride);
       for (int v = 0; v < VECTORS; ++v) {
         const V value = load(from + places[k].place * of.stride + v * L);
         store(left + k * PAD + v * L, value);
         sums[v] += value;
       }
-    if (!of.bias) return;
-    T *bias = of.bias + of.order[block] * of.units;
-    for (int v = 0; v < VECTORS; ++v)
-      if (const std::int64_t at = u + v * L; at < of.units)
-        store_upto(bias, at, of.units, load_upto(bias, at, of.units) + sums[v]);
+    }
+    for (int k = 0; k < of.number; ++k)
+      for (int v = 0; v < VECTORS && of.goals[k].bias; ++v)
+        if (const std::int64_t at = u + v * L; at < of.units)
+          store_upto(of.goals[k].bias, at, of.units,
+                     load_upto(of.goals[k].bias, at, of.units) + sums[v]);
   }
 
-  void add_group(const Outer &of, int n, std::int64_t first_row, std::int64_t u) {
+  void add_product(const Left &of, const Goal &goal, int n, std::int64_t u) {
     using Tile = void (*)(const T *, std::int64_t, const T *, std::int64_t, std::int64_t, T *);
     static constexpr Tile tiles[WIDE] = {outer_tile<T, 1>, outer_tile<T, 2>, outer_tile<T, 3>};
     alignas(64) T sums[OUTER_ROWS * WIDE * L];
-    for_pieces((of.width + L - 1) / L, WIDE, [&](std::int64_t vector, std::int64_t vectors) {
+    const std::int64_t width = widths[goal.right];
+    for_pieces((width + L - 1) / L, WIDE, [&](std::int64_t vector, std::int64_t vectors) {
+      const T *right = rights[goal.right] + vector * L * DEPTH;
       for (std::int64_t sub = u; sub < u + PAD && sub < of.units; sub += OUTER_ROWS) {
-        tiles[vectors - 1](left + (sub - u), PAD, right + vector * L * DEPTH, DEPTH * L, n, sums);
+        tiles[vectors - 1](left + (sub - u), PAD, right, DEPTH * L, n, sums);
         for (std::int64_t r = 0; r < OUTER_ROWS && sub + r < of.units; ++r)
           for (std::int64_t v = 0; v < vectors; ++v) {
-            T *row = of.weights + (first_row + sub + r) * of.width;
+            T *row = goal.weights + (sub + r) * width;
             const std::int64_t at = (vector + v) * L;
-            store_upto(row, at, of.width,
-                       load_upto(row, at, of.width) + load(sums + (r * vectors + v) * L));
+            store_upto(row, at, width,
+                       load_upto(row, at, width) + load(sums + (r * vectors + v) * L));
           }
       }
     });

@@ -71,8 +71,11 @@ Kernels<T> kernels() {
     with_cell(call, [&]<Cell C>() { Backward<T, C>(call, grad, packed, share, scratch).run(); });
   };
   table.products_scratch = [](const Call<T> &call) {
-    return with_cell(
-        call, [&]<Cell C>() { return Products<T, C>::scratch_size(Layout<T, C>(call)); });
+    return with_cell(call, [&]<Cell C>() {
+      const Share share{{}, 0, 1, nullptr, nullptr};
+      const Gradients<T> none{};
+      return std::size_t(Products<T, C>(call, none, nullptr, share, nullptr).divide(nullptr));
+    });
   };
   table.products = [](const Call<T> &call, const Gradients<T> &grad, const T *packed,
                       const Share &share, T *scratch) {
