@@ -1,13 +1,18 @@
 // The core as a Python module: structures of sizes and addresses, and the calls that take them.
 //
-// Addresses come as integers from tensors that the caller keeps alive; the caller has checked
-// shapes, types and strides. The interpreter's lock is given up while a call runs.
+// Addresses come as integers from tensors that the caller keeps alive, dense and of the right type. The interpreter's lock is given up while a call runs.
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <array>
 #include <cstdint>
+#include <cstring>
+#include <tuple>
 
+#include "frozen.h"
 #include "recurrence.h"
 #include "targets.h"
 
@@ -16,11 +21,69 @@ using namespace gatewise;
 
 namespace {
 
-template <class S, class P>
-void address(nb::class_<S> &bound, const char *name, P S::*member) {
-  bound.def_prop_rw(
-      name, [member](const S &s) { return reinterpret_cast<std::uintptr_t>(s.*member); },
-      [member](S &s, std::uintptr_t value) { s.*member = reinterpret_cast<P>(value); });
+// A tensor that a caller hands over, and how many elements the call's sizes want of it.
+template <class T>
+struct Given {
+  const char *name;
+  void (*set)(Call<T> &, std::uintptr_t);
+  std::int64_t (*wanted)(const Call<T> &);
+};
+
+#define GATEWISE_GIVEN(member, wanted_count)                                           \
+  {                                                                                    \
+    #member,                                                                           \
+        [](Call<T> &c, std::uintptr_t at) {                                            \
+          c.member = reinterpret_cast<decltype(c.member)>(at);                         \
+        },                                                                             \
+        [](const Call<T> &c) -> std::int64_t { return wanted_count; }                  \
+  }
+
+inline std::int64_t gates(Cell cell) {
+  return cell == Cell::lstm ? 4 : cell == Cell::rnn ? 1 : 3;
+}
+
+// All tensors that go in, in the order in which callers list them.
+template <class T>
+const std::vector<Given<T>> &givens() {
+  static const std::vector<Given<T>> all = {
+      GATEWISE_GIVEN(x, c.steps * c.batch * c.inputs),
+      GATEWISE_GIVEN(h_0, c.batch * c.outputs),
+      GATEWISE_GIVEN(c_0, c.batch * c.units),
+      GATEWISE_GIVEN(w_ih, gates(c.cell) * c.units * c.inputs),
+      GATEWISE_GIVEN(w_hh, gates(c.cell) * c.units * c.outputs),
+      GATEWISE_GIVEN(b_ih, gates(c.cell) * c.units),
+      GATEWISE_GIVEN(b_hh, gates(c.cell) * c.units),
+      GATEWISE_GIVEN(w_hr, c.outputs * c.units),
+      GATEWISE_GIVEN(w_peephole, (c.cell == Cell::lstm_coupled ? 2 : 3) * c.units),
+      GATEWISE_GIVEN(w_ln_ih, gates(c.cell) * c.units),
+      GATEWISE_GIVEN(w_ln_hh, gates(c.cell) * c.units),
+      GATEWISE_GIVEN(w_ln_c, c.units),
+      GATEWISE_GIVEN(b_ln_c, c.units),
+      GATEWISE_GIVEN(initial_h, c.outputs),
+      GATEWISE_GIVEN(initial_c, c.units),
+      GATEWISE_GIVEN(lengths, c.batch),
+      GATEWISE_GIVEN(resets, c.steps * c.batch),
+      GATEWISE_GIVEN(recurrent_mask, c.batch * c.outputs),
+      GATEWISE_GIVEN(keep_h, c.steps * c.batch * c.outputs),
+      GATEWISE_GIVEN(keep_c, c.steps * c.batch * c.units),
+  };
+  return all;
+}
+
+// Take the tensors: for each its address and its number of elements, -1 where there is none.
+template <class T>
+void take(Call<T> &call, const std::vector<std::uintptr_t> &addresses,
+          const std::vector<std::int64_t> &counts) {
+  const auto &all = givens<T>();
+  if (addresses.size() != all.size() || counts.size() != all.size())
+    throw std::invalid_argument("the core takes " + std::to_string(all.size()) + " tensors");
+  for (std::size_t k = 0; k < all.size(); ++k) {
+    if (counts[k] >= 0 && counts[k] != all[k].wanted(call))
+      throw std::invalid_argument(std::string(all[k].name) + " must have " +
+                                  std::to_string(all[k].wanted(call)) + " elements; got " +
+                                  std::to_string(counts[k]));
+    all[k].set(call, addresses[k]);
+  }
 }
 
 template <class T>
@@ -39,64 +102,54 @@ void bind(nb::module_ &module, const std::string &type) {
   using C = Call<T>;
   using G = Gradients<T>;
   nb::class_<C> call(module, ("Call" + type).c_str());
-  call.def("__init__", [](C *place) { new (place) C{}; });
-  call.def_rw("cell", &C::cell).def_rw("reverse", &C::reverse);
-  call.def_rw("identity", &C::identity).def_rw("relu", &C::relu);
-  call.def_rw("steps", &C::steps).def_rw("batch", &C::batch);
-  call.def_rw("inputs", &C::inputs).def_rw("units", &C::units).def_rw("outputs", &C::outputs);
-  call.def_rw("zoneout_h", &C::zoneout_h).def_rw("zoneout_c", &C::zoneout_c);
-  address(call, "x", &C::x);
-  address(call, "h_0", &C::h_0);
-  address(call, "c_0", &C::c_0);
-  address(call, "w_ih", &C::w_ih);
-  address(call, "w_hh", &C::w_hh);
-  address(call, "b_ih", &C::b_ih);
-  address(call, "b_hh", &C::b_hh);
-  address(call, "w_hr", &C::w_hr);
-  address(call, "w_peephole", &C::w_peephole);
-  address(call, "w_ln_ih", &C::w_ln_ih);
-  address(call, "w_ln_hh", &C::w_ln_hh);
-  address(call, "w_ln_c", &C::w_ln_c);
-  address(call, "b_ln_c", &C::b_ln_c);
-  address(call, "initial_h", &C::initial_h);
-  address(call, "initial_c", &C::initial_c);
-  address(call, "lengths", &C::lengths);
-  address(call, "resets", &C::resets);
-  address(call, "recurrent_mask", &C::recurrent_mask);
-  address(call, "keep_h", &C::keep_h);
-  address(call, "keep_c", &C::keep_c);
-  address(call, "y", &C::y);
-  address(call, "h_n", &C::h_n);
-  address(call, "c_n", &C::c_n);
-  address(call, "activations", &C::activations);
+  call.def(
+      "__init__",
+      [](C *place, Cell cell, bool reverse, bool identity, bool relu, T zoneout_h, T zoneout_c,
+         const std::array<std::int64_t, 5> &sizes) {
+        C made{};
+        made.cell = cell;
+        made.reverse = reverse;
+        made.identity = identity;
+        made.relu = relu;
+        made.zoneout_h = zoneout_h;
+        made.zoneout_c = zoneout_c;
+        std::tie(made.steps, made.batch, made.inputs, made.units, made.outputs) =
+            std::tie(sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]);
+        new (place) C(made);
+      },
+      nb::arg("cell"), nb::arg("reverse"), nb::arg("identity"), nb::arg("relu"),
+      nb::arg("zoneout_h"), nb::arg("zoneout_c"), nb::arg("sizes"));
+  call.def("take", &take<T>, nb::arg("addresses"), nb::arg("counts"));
+  call.def(
+      "give",
+      [](C &given, std::uintptr_t y, std::uintptr_t h_n, std::uintptr_t c_n,
+         std::uintptr_t activations) {
+        given.y = reinterpret_cast<T *>(y);
+        given.h_n = reinterpret_cast<T *>(h_n);
+        given.c_n = reinterpret_cast<T *>(c_n);
+        given.activations = reinterpret_cast<T *>(activations);
+      },
+      nb::arg("y"), nb::arg("h_n"), nb::arg("c_n"), nb::arg("activations"));
 
-  nb::class_<G> gradients(module, ("Gradients" + type).c_str());
-  gradients.def("__init__", [](G *place) { new (place) G{}; });
-  address(gradients, "dy", &G::dy);
-  address(gradients, "dh_n", &G::dh_n);
-  address(gradients, "dc_n", &G::dc_n);
-  address(gradients, "dx", &G::dx);
-  address(gradients, "dh_0", &G::dh_0);
-  address(gradients, "dc_0", &G::dc_0);
-  address(gradients, "dw_ih", &G::dw_ih);
-  address(gradients, "dw_hh", &G::dw_hh);
-  address(gradients, "db_ih", &G::db_ih);
-  address(gradients, "db_hh", &G::db_hh);
-  address(gradients, "dw_hr", &G::dw_hr);
-  address(gradients, "dw_peephole", &G::dw_peephole);
-  address(gradients, "dw_ln_ih", &G::dw_ln_ih);
-  address(gradients, "dw_ln_hh", &G::dw_ln_hh);
-  address(gradients, "dw_ln_c", &G::dw_ln_c);
-  address(gradients, "db_ln_c", &G::db_ln_c);
-  address(gradients, "dinitial_h", &G::dinitial_h);
-  address(gradients, "dinitial_c", &G::dinitial_c);
+  nb::class_<G>(module, ("Gradients" + type).c_str())
+      .def(
+          "__init__",
+          [](G *place, const std::array<std::uintptr_t, 3> &given,
+             const std::array<std::uintptr_t, 15> &wanted) {
+            static_assert(sizeof(G) == sizeof given + sizeof wanted);
+            G made{};
+            std::memcpy(&made, given.data(), sizeof given);
+            std::memcpy(&made.dx, wanted.data(), sizeof wanted);
+            new (place) G(made);
+          },
+          nb::arg("given"), nb::arg("wanted"));
 
   module.def(
       "forward",
-      [](const C &given, const std::string &name, int threads, std::uintptr_t packed) {
-        forward(given, kernels_of<T>(target(name)), reinterpret_cast<const T *>(packed), threads);
+      [](const C &given, const std::string &name, int threads) {
+        forward<T>(given, kernels_of<T>(target(name)), nullptr, threads);
       },
-      nb::arg("call"), nb::arg("target"), nb::arg("threads"), nb::arg("packed") = 0,
+      nb::arg("call"), nb::arg("target"), nb::arg("threads"),
       nb::call_guard<nb::gil_scoped_release>());
   module.def(
       "backward",
@@ -105,29 +158,47 @@ void bind(nb::module_ &module, const std::string &type) {
       },
       nb::arg("call"), nb::arg("gradients"), nb::arg("target"), nb::arg("threads"),
       nb::call_guard<nb::gil_scoped_release>());
-  module.def(
-      "activations",
-      [](const C &given, const std::string &name) {
-        return kernels_of<T>(target(name)).activations(given);
+
+  using F = Frozen<T>;
+  using Sequence = nb::ndarray<T, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
+  using ReadOnly = nb::ndarray<const T, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
+  nb::class_<F> frozen(module, ("Frozen" + type).c_str());
+  frozen.def(
+      "__init__",
+      [](F *place, const C &given, const std::string &name) {
+        new (place) F(given, kernels_of<T>(target(name)));
       },
       nb::arg("call"), nb::arg("target"));
-  module.def(
-      "packed_size",
-      [](const C &given, const std::string &name) {
-        return kernels_of<T>(target(name)).packed_size(given, false);
+  frozen.def(
+      "advance",
+      [](F &self, const ReadOnly &x, const Sequence &y, int threads) {
+        const bool fits = x.shape(1) == std::size_t(self.batch()) &&
+                          x.shape(2) == std::size_t(self.inputs()) && y.shape(0) == x.shape(0) &&
+                          y.shape(1) == x.shape(1) && y.shape(2) == std::size_t(self.outputs());
+        if (!fits) throw std::invalid_argument("x or y has not the shape that the layer takes");
+        const nb::gil_scoped_release released;
+        self.advance(x.data(), std::int64_t(x.shape(0)), y.data(), threads);
       },
-      nb::arg("call"), nb::arg("target"));
-  module.def(
-      "pack",
-      [](const C &given, const std::string &name, std::uintptr_t packed) {
-        kernels_of<T>(target(name)).pack(given, false, reinterpret_cast<T *>(packed), 0, 1);
-      },
-      nb::arg("call"), nb::arg("target"), nb::arg("packed"));
+      nb::arg("x").noconvert(), nb::arg("y").noconvert(), nb::arg("threads") = 1);
+  const auto part = [&](const char *name, std::vector<T> F::*member) {
+    frozen.def_prop_ro(
+        name,
+        [member](F &self) {
+          std::vector<T> &values = self.*member;
+          return nb::ndarray<nb::numpy, T, nb::ndim<2>>(
+              values.data(), {std::size_t(self.batch()), values.size() / std::size_t(self.batch())});
+        },
+        nb::rv_policy::reference_internal);
+  };
+  part("h", &F::h);
+  part("c", &F::c);
 }
 
 }  // namespace
 
 NB_MODULE(_native, module) {
+  // A daemon thread that is in a call when the interpreter ends keeps its structures.
+  nb::set_leak_warnings(false);
   nb::enum_<Cell>(module, "Cell")
       .value("lstm", Cell::lstm)
       .value("lstm_coupled", Cell::lstm_coupled)
@@ -135,6 +206,20 @@ NB_MODULE(_native, module) {
       .value("gru_reset_before", Cell::gru_reset_before)
       .value("rnn", Cell::rnn);
   module.def("available_targets", &available_targets);
+  module.def(
+      "activations",
+      [](Cell cell, std::int64_t units, std::int64_t outputs, bool has_projection, bool has_norm) {
+        const float any = 0;  // its address is not followed
+        Call<float> call{};
+        call.cell = cell;
+        call.units = units;
+        call.outputs = outputs;
+        call.w_hr = has_projection ? &any : nullptr;
+        call.w_ln_hh = has_norm ? &any : nullptr;
+        return target("baseline").f32.activations(call);
+      },
+      nb::arg("cell"), nb::arg("units"), nb::arg("outputs"), nb::arg("has_projection"),
+      nb::arg("has_norm"));
   module.def(
       "peak_gflops",
       [](const std::string &name, int threads) { return peak_gflops(target(name).f32, threads); },

@@ -8,7 +8,6 @@
 #include <sched.h>
 
 #include <cstring>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -53,7 +52,9 @@ Runtime loaded_runtime() {
   return found;
 }
 
+// Watched from the start: whatever used the runtime's threads before a fork, they are gone after it.
 std::atomic<bool> is_forked{false};
+const int watching = pthread_atfork(nullptr, nullptr, [] { is_forked = true; });
 
 struct Work {
   void (*task)(void *, int, int);
@@ -75,9 +76,7 @@ void pause() {
 }  // namespace
 
 void run_team(int count, void (*task)(void *, int, int), void *context) {
-  static std::once_flag watched;
-  std::call_once(watched, [] { pthread_atfork(nullptr, nullptr, [] { is_forked = true; }); });
-  if (count <= 1 || is_forked) return task(context, 0, 1);
+  if (count <= 1 || is_forked || watching != 0) return task(context, 0, 1);
   static const Runtime runtime = loaded_runtime();
   if (runtime.is_complete()) {
     Work work{task, context, &runtime};

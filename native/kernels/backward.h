@@ -227,7 +227,7 @@ struct Backward : Layout<T, CELL> {
         store(gates, dmade);
         store(gates + 2 * Hp, given * (old - made) * update * (T(1) - update));
       } else {
-        store(gates, call.relu ? (made > 0 ? given : V{}) : given * (T(1) - made * made));
+        store(gates, call.relu ? (made <= 0 ? V{} : given) : given * (T(1) - made * made));
       }
     }
   }

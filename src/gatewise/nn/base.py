@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
-from gatewise.nn import checks, layout
+from gatewise.nn import autocast, checks, layout
+from gatewise.nn.frozen import Frozen
 from gatewise.nn.init import initialise
 from gatewise.nn.module import RecurrentModule
 from gatewise.ops.call import Extras, check_probability
@@ -116,6 +117,21 @@ class RecurrentLayer(RecurrentModule):
     def flatten_parameters(self) -> None:
         """Do nothing: here for code written for torch.nn."""
 
+    def freeze(self, batch_size: int = 1) -> Frozen:
+        """Give a copy for use in evaluation, step by step or piece by piece, on NumPy arrays.
+
+        Its weights are packed once, where a layer packs them in every call. The C++ core takes its
+        steps: a step of a small layer costs a few microseconds.
+
+        Args:
+            batch_size: B, how many sequences go side by side. Default 1.
+
+        Raises:
+            ValueError: if the layer is bidirectional or not on the CPU.
+            RuntimeError: if the core was not built.
+        """
+        return Frozen(self, batch_size)
+
     def _every_weights(self) -> list[Weights]:
         """Give the weights of every layer and direction, in the order of the states' rows."""
         return [
@@ -163,6 +179,14 @@ class RecurrentLayer(RecurrentModule):
         Returns:
             The output in the input's form, and the tuple of final states, (L·D, B, ·) each.
         """
+        weight = self.weight_ih_l0
+        with autocast.suspended(weight):
+            output, state = self._run_layers(operator, batch)
+        return autocast.narrow(output, weight), state
+
+    def _run_layers(
+        self, operator: Operator, batch: Batch
+    ) -> tuple[Tensor | PackedSequence, tuple[Tensor, ...]]:
         y, final, seed = batch.x, [], self.draw_seed()
         for layer in range(self.num_layers):
             outputs = []
@@ -202,6 +226,7 @@ class RecurrentLayer(RecurrentModule):
             ValueError: if one does not fit the layer or the others.
         """
         owner, weight = type(self).__name__, self.weight_ih_l0
+        input, hx = autocast.widen(input, weight), autocast.widen(hx, weight)
         if isinstance(input, PackedSequence):
             if lengths is not None or resets is not None:
                 raise ValueError(

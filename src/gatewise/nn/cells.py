@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gatewise.nn import checks
+from gatewise.nn import autocast, checks
 from gatewise.nn.init import initialise
 from gatewise.nn.layers import Device
 from gatewise.nn.module import RecurrentModule
@@ -58,6 +58,7 @@ class RecurrentCell(RecurrentModule):
     def take_step(self, input: Tensor, hx: Any, mask: Any) -> tuple[Tensor, ...]:
         """Check the arguments of ``forward`` and give the new state."""
         owner, weights = type(self).__name__, self._weights("")
+        input, hx, mask = (autocast.widen(v, weights.w_ih) for v in (input, hx, mask))
         checks.check_input(owner, input, (1, 2), self.input_size, weights.w_ih)
         shape = (*input.shape[:-1], self.hidden_size)
         if hx is None and self.learn_initial_state:
@@ -75,7 +76,8 @@ class RecurrentCell(RecurrentModule):
         call = Call.from_arguments(
             self.cell, input.unsqueeze(0), *state, *weights[:4], extras, None, None, seed, options
         )
-        result = reference.run(call, make_masks(call)._replace(recurrent=mask))
+        with autocast.suspended(weights.w_ih):
+            result = reference.run(call, make_masks(call)._replace(recurrent=mask))
         return tuple(s.squeeze(0) if is_single else s for s in result.state)
 
 

@@ -17,6 +17,10 @@ class LSTM(RecurrentLayer):
     The equations are in ``gatewise.cells.lstm``. Parameters have torch's names, order and shapes,
     so that a ``state_dict`` goes both ways.
 
+    ``torch.compile`` and ``torch.export`` see one operator a layer and direction. Under
+    ``torch.autocast`` on a CPU the layer takes input in 16 bits, computes in float32 and gives its
+    output in autocast's type and the state in float32.
+
     Args:
         input_size: I, features a step.
         hidden_size: H, units.

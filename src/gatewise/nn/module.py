@@ -19,6 +19,7 @@ _OWN_OPTIONS = {
     cell: {field.name: field.default for field in fields(kind) if field.name not in _COMMON}
     for cell, kind in OPTIONS.items()
 }
+_SEEDS = 2**63 - 1  # as many as an int64 has from 0 on
 _FLAGS = ("bias", "peephole", "coupled", "layer_norm", "learn_initial_state")
 
 
@@ -63,9 +64,7 @@ class RecurrentModule(nn.Module):
 
     def draw_seed(self) -> Tensor | None:
         """Draw the seed of one call's masks from torch's CPU generator; None: there are none."""
-        return (
-            torch.empty((), dtype=torch.int64, device="cpu").random_() if self.draws_masks else None
-        )
+        return torch.randint(_SEEDS, (), device="cpu") if self.draws_masks else None
 
     def extra_repr(self) -> str:
         """Show the sizes, and every other argument that is not at its default."""

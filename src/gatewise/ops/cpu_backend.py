@@ -1,21 +1,35 @@
 """The cpu backend: our own C++ recurrences (``native/``), for float32 and float64."""
 
-import os
 from collections.abc import Iterable
-from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
-from gatewise.ops import reference
-from gatewise.ops.call import Call, Extras, Result
-from gatewise.ops.masks import Masks, make_masks
-from gatewise.ops.native_call import TYPES, Inputs, describe, native, run_backward, run_forward
+from gatewise.ops import library
+from gatewise.ops.call import Call, Result
+from gatewise.ops.derivatives import reference_gradients
+from gatewise.ops.masks import make_masks
+from gatewise.ops.native_call import (
+    TYPES,
+    WANTED_TARGET,
+    Guides,
+    Inputs,
+    Manner,
+    describe,
+    native,
+    run_backward,
+    run_forward,
+    target,
+)
+
+__all__ = ["DERIVATIVES", "WANTED_TARGET", "run", "slower", "target", "unsupported"]
 
 DERIVATIVES = "derivatives of any order in reverse mode, the first by its own kernels"
 
-WANTED_TARGET = "GATEWISE_CPU"  # an environment variable
+_PLAIN = {Tensor, Parameter}  # types whose memory is what they are
 _LEAST_ROWS = 16  # T·B, from which on packing the weights pays
 _LEAST_BATCH = 8  # rows from which on training an LSTM is faster than torch's
 
@@ -26,9 +40,8 @@ def unsupported(call: Call) -> str | None:
         (native is None, "it was not built when the package was installed"),
         (call.x.device.type != "cpu", "the input is not on a CPU"),
         (call.x.dtype not in TYPES, "it has float32 and float64 only"),
-        (torch.compiler.is_compiling(), "torch.compile cannot look into it"),
         (
-            torch._C._functorch.peek_interpreter_stack() is not None,
+            torch._C._functorch.get_dynamic_layer_stack_depth() > 0,
             "the transforms of torch.func cannot look into it",
         ),
         (
@@ -44,7 +57,11 @@ def slower(call: Call) -> str | None:
 
     BENCHMARKS.md has the measurements: of all that torch can do, only its plain float32 LSTM is
     one dense call, and as fast or faster where no gradients are wanted or the batch is small.
+    A traced graph is to be right for all sizes, so that those of one example decide nothing, and
+    the core is a single node of it, where most of torch's kernels are unrolled.
     """
+    if torch.compiler.is_compiling():
+        return None
     if call.x.shape[0] * call.x.shape[1] < _LEAST_ROWS:
         return "packing its weights costs more than so few steps of so few sequences"
     is_dense = call.cell == "lstm" and call.lengths is None and call.x.dtype == torch.float32
@@ -53,36 +70,28 @@ def slower(call: Call) -> str | None:
     return None
 
 
-def target() -> str:
-    """The instruction set that runs: the widest there is, or the one ``GATEWISE_CPU`` names.
-
-    Raises:
-        ValueError: if it names one that this machine does not have.
-    """
-    return _find_target(os.environ.get(WANTED_TARGET))
-
-
-@cache
-def _find_target(wanted: str | None) -> str:
-    offered = native.available_targets()
-    if wanted is None:
-        return offered[0]
-    if wanted not in offered:
-        raise ValueError(
-            f"{WANTED_TARGET}={wanted!r} is no instruction set that this machine and this build "
-            f"have; choose one of {', '.join(offered)}, or leave the variable out."
-        )
-    return wanted
-
-
 def run(call: Call) -> Result:
     """Do the call."""
-    masks, inputs = make_masks(call), Inputs.of(call)
-    if wants_gradients(inputs):
-        y, *state = _Recurrence.apply(call, masks, *inputs)
+    inputs, (manner, guides) = Inputs.of(call), describe(call, make_masks(call))
+    is_training = wants_gradients(inputs)
+    if is_traced(call):
+        outputs = library.recurrence(manner, guides, inputs, is_training=is_training)
+    elif is_training:
+        outputs = _Recurrence.apply(manner, guides, *inputs)
     else:
-        y, *state = _outputs(inputs, _forward(call, masks, inputs, is_training=False))
-    return Result(y, tuple(state))
+        outputs = run_forward(manner, guides, inputs, target(), is_training=False)
+    y, h_n, c_n, *_ = outputs
+    return Result(y, (h_n,) if inputs.c_0 is None else (h_n, c_n))
+
+
+def is_traced(call: Call) -> bool:
+    """Say whether something looks on that must see an operator, not memory that changes."""
+    return (
+        torch.compiler.is_compiling()
+        or not {type(call.x), type(call.w_ih)} <= _PLAIN
+        or is_in_torch_dispatch_mode()
+        or torch._C._is_tracing()
+    )
 
 
 def wants_gradients(tensors: Iterable[Tensor | None]) -> bool:
@@ -90,70 +99,24 @@ def wants_gradients(tensors: Iterable[Tensor | None]) -> bool:
     return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
 
 
-def _forward(call: Call, masks: Masks, inputs: Inputs, *, is_training: bool) -> Any:
-    return run_forward(*describe(call, masks), inputs, target(), is_training=is_training)
-
-
-def _outputs(inputs: Inputs, outputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Take y and the state, of one part or two, out of what the core gave."""
-    return outputs[:2] if inputs.c_0 is None else outputs[:3]
-
-
 class _Recurrence(torch.autograd.Function):
-    """The recurrence with its own backward, whose derivative is again the reference's."""
+    """What ``library.recurrence`` does, at less cost a call."""
 
     @staticmethod
-    def forward(ctx: Any, call: Call, masks: Masks, *tensors: Any) -> Any:
-        inputs = Inputs(*tensors)
-        *outputs, kept = _forward(call, masks, inputs, is_training=True)
-        ctx.call, ctx.masks = _without_tensors(call), masks
+    def forward(ctx: Any, manner: Manner, guides: Guides, *tensors: Any) -> Any:
+        *outputs, kept = run_forward(manner, guides, Inputs(*tensors), target(), is_training=True)
+        ctx.manner, ctx.guides = manner, guides
         ctx.save_for_backward(*tensors, outputs[0], kept)
         ctx.set_materialize_grads(False)
-        return _outputs(inputs, tuple(outputs))
+        return tuple(outputs)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor | None) -> Any:
+    def backward(ctx: Any, dy: Tensor | None, dh_n: Tensor | None, dc_n: Tensor | None) -> Any:
         *tensors, y, kept = ctx.saved_tensors
-        inputs, needs = Inputs(*tensors), ctx.needs_input_grad[2:]
+        call, needs = (ctx.manner, ctx.guides, Inputs(*tensors)), ctx.needs_input_grad[2:]
+        grads = (dy, dh_n, dc_n)
         if torch.is_grad_enabled():  # the gradients are to be differentiated in turn
-            return None, None, *_reference_gradients(ctx.call, ctx.masks, inputs, grads, needs)
+            return None, None, *reference_gradients(*call, grads, needs)
         if torch._C._autograd._get_current_graph_task_keep_graph():
             kept = kept.clone()  # another backward may follow, and this one overwrites it
-        manner, guides = describe(ctx.call, ctx.masks)
-        given = (*grads, None, None)[:3]
-        found = run_backward(manner, guides, inputs, (y, kept), given, needs, target())
-        return None, None, *found
-
-
-def _without_tensors(call: Call) -> Call:
-    """Drop the tensors that autograd keeps, so that it alone says how long they live."""
-    none: Any = dict.fromkeys(("x", "w_ih", "w_hh", "b_ih", "b_hh", "seed"))
-    return call._replace(state=(), extras=Extras(), **none)
-
-
-def _reference_gradients(
-    call: Call,
-    masks: Masks,
-    inputs: Inputs,
-    grads: tuple[Tensor | None, ...],
-    needs: tuple[bool, ...],
-) -> list[Tensor | None]:
-    """Give gradients that can be differentiated, from the reference run again."""
-    again = call._replace(
-        x=inputs.x,
-        state=tuple(s for s in (inputs.h_0, inputs.c_0) if s is not None),
-        extras=Extras(**{name: getattr(inputs, name) for name in Extras._fields}),
-        **{name: getattr(inputs, name) for name in ("w_ih", "w_hh", "b_ih", "b_hh")},
-    )
-    result = reference.run(again, masks)
-    pairs = [
-        (out, grad)
-        for out, grad in zip((result.y, *result.state), grads, strict=True)
-        if grad is not None
-    ]
-    wanted: Any = [t for t, needed in zip(inputs, needs, strict=True) if needed]
-    outs, given = zip(*pairs, strict=True)
-    found = iter(
-        torch.autograd.grad(outs, wanted, given, create_graph=True, materialize_grads=True)
-    )
-    return [next(found) if needed else None for needed in needs]
+        return None, None, *run_backward(*call, (y, kept), grads, needs, target())

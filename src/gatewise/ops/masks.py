@@ -6,7 +6,7 @@ that come out. The stream numbers the kind of mask, the direction and the layer.
 the word is below p · 2³².
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -36,7 +36,7 @@ def make_masks(call: Call) -> Masks:
     options = call.options
     keep: list[Keep | None] = []
     for kind, p, state in zip((ZONEOUT_H, ZONEOUT_C), options.zoneout, call.state, strict=False):
-        shape = (len(call.x), *state.shape)
+        shape = (call.x.shape[0], *state.shape)
         drawn = call.seed is not None and p > 0
         keep.append(draw_bits(call, kind, p, shape) if drawn else p or None)
     return Masks(_recurrent_mask(call), tuple(keep))
@@ -53,10 +53,18 @@ def _recurrent_mask(call: Call) -> Tensor | None:
 
 def draw_bits(call: Call, kind: int, p: float, shape: tuple[int, ...]) -> Tensor:
     """Draw bits that are True with probability ``p``, (T, B, ·), for one kind of mask of a call."""
-    steps, batch, units = shape
     assert call.seed is not None
-    device = call.x.device
     stream = kind + 4 * (call.options.reverse + 2 * call.options.layer)
+    # Inductor (torch 2.13) gets ten rounds of these products wrong, and takes long over them.
+    is_traced = torch.compiler.is_compiling()
+    draw: Any = torch.ops.gatewise.draw_bits if is_traced else draw_stream
+    return draw(call.seed, *shape, stream, p, call.x.device)
+
+
+def draw_stream(
+    seed: Tensor, steps: int, batch: int, units: int, stream: int, p: float, device: torch.device
+) -> Tensor:
+    """Draw the bits of one stream: (T, B, ·), True with probability ``p``."""
 
     def count(n: int, *view: int) -> Tensor:
         return torch.arange(n, device=device).view(view)
@@ -67,5 +75,5 @@ def draw_bits(call: Call, kind: int, p: float, shape: tuple[int, ...]) -> Tensor
         count(steps, -1, 1, 1),
         torch.tensor(stream, device=device),
     )
-    words = torch.stack(philox(counter, split_seed(call.seed.to(device))), dim=-1)  # (T, B, ·, 4)
+    words = torch.stack(philox(counter, split_seed(seed.to(device))), dim=-1)  # (T, B, ·, 4)
     return words.flatten(2)[..., :units] < round(p * 2**32)

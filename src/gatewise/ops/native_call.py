@@ -1,5 +1,8 @@
-"""Calls of the native core: its structures filled with addresses of tensors."""
+"""Calls of the native core: its structures, and the tensors that they point to."""
 
+import os
+from collections.abc import Iterable
+from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -7,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gatewise.ops.call import Call
-from gatewise.ops.masks import Masks
+from gatewise.ops.masks import Masks, make_masks
 
 native: Any
 try:
@@ -84,38 +87,40 @@ def describe(call: Call, masks: Masks) -> tuple[Manner, Guides]:
     )
 
 
-class _Structure:
-    """One of the core's structures, and what keeps alive the tensors that it points to."""
-
-    def __init__(self, kind: str, dtype: torch.dtype) -> None:
-        self.filled = getattr(native, kind + TYPES[dtype])()
-        self.alive: list[Tensor] = []
-
-    def point(self, **tensors: Tensor | None) -> None:
-        """Point to dense copies of tensors, or to themselves where they are dense."""
-        for name, tensor in tensors.items():
-            if tensor is not None:
-                self.alive.append(tensor.contiguous())
-                setattr(self.filled, name, self.alive[-1].data_ptr())
-
-
 def run_forward(
-    manner: Manner, guides: Guides, inputs: Inputs, target: str, *, is_training: bool
+    manner: Manner,
+    guides: Guides,
+    inputs: Inputs,
+    target: str,
+    *,
+    is_training: bool,
+    zeroed: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Run the core forward.
+
+    Args:
+        manner: how to run.
+        guides: lengths, cuts and masks.
+        inputs: the other tensors.
+        target: the instruction set.
+        is_training: whether a backward may follow.
+        zeroed: whether what the backward needs is 0 in places that are never read, rather than
+            anything.
 
     Returns:
         y, h_n, c_n (empty but for the LSTM), and what the backward needs (empty unless
         ``is_training``).
     """
-    given, new = _fill(manner, guides, inputs), inputs.x.new_empty
-    steps, batch = inputs.x.shape[:2]
-    size = steps * batch * native.activations(given.filled, target) if is_training else 0
-    y, h_n = new(steps, batch, inputs.h_0.shape[1]), new(inputs.h_0.shape)
-    c_n = new(0) if inputs.c_0 is None else new(inputs.c_0.shape)
-    activations = new(size)
-    given.point(y=y, h_n=h_n, c_n=c_n, activations=activations if is_training else None)
-    native.forward(given.filled, target, torch.get_num_threads())
+    x, h_0, c_0 = inputs[:3]
+    given, alive = _fill(manner, guides, inputs)
+    steps, batch = x.shape[:2]
+    size = steps * batch * count_activations(manner, inputs) if is_training else 0
+    y, h_n = x.new_empty(steps, batch, h_0.shape[1]), x.new_empty(h_0.shape)
+    c_n = x.new_empty(0) if c_0 is None else x.new_empty(c_0.shape)
+    activations = x.new_zeros(size) if zeroed else x.new_empty(size)
+    given.give(y.data_ptr(), h_n.data_ptr(), c_n.data_ptr(), activations.data_ptr())
+    native.forward(given, target, torch.get_num_threads())
+    del alive
     return y, h_n, c_n, activations
 
 
@@ -139,31 +144,105 @@ def run_backward(
         needs: which of the inputs want one.
         target: the instruction set.
     """
-    given, wanted = _fill(manner, guides, inputs), _Structure("Gradients", inputs.x.dtype)
+    given, alive = _fill(manner, guides, inputs)
     y, kept = activations
-    given.point(y=y, activations=kept)
-    wanted.point(**dict(zip(("dy", "dh_n", "dc_n"), grads, strict=True)))
-    found: dict[str, Tensor | None] = {}
-    for (name, tensor), needed in zip(inputs._asdict().items(), needs, strict=True):
+    given.give(y.data_ptr(), 0, 0, kept.data_ptr())
+    dense = [None if grad is None else _dense(grad) for grad in grads]
+    found: list[Tensor | None] = []
+    for name, tensor, needed in zip(Inputs._fields, inputs, needs, strict=True):
         is_wanted = tensor is not None and (needed or name in ("h_0", "c_0"))
-        found[name] = tensor.new_empty(tensor.shape) if is_wanted else None  # type: ignore[union-attr]
-    wanted.point(**{f"d{name}": gradient for name, gradient in found.items()})
-    native.backward(given.filled, wanted.filled, target, torch.get_num_threads())
-    return [found[name] if needed else None for name, needed in zip(found, needs, strict=True)]
+        found.append(tensor.new_empty(tensor.shape) if is_wanted else None)  # type: ignore[union-attr]
+    wanted = getattr(native, f"Gradients{TYPES[inputs.x.dtype]}")(
+        _addresses(dense), _addresses(found)
+    )
+    native.backward(given, wanted, target, torch.get_num_threads())
+    del alive
+    return [gradient if needed else None for gradient, needed in zip(found, needs, strict=True)]
 
 
-def _fill(manner: Manner, guides: Guides, inputs: Inputs) -> _Structure:
-    """Fill the core's structure with all that is given."""
-    structure = _Structure("Call", inputs.x.dtype)
-    filled = structure.filled
-    for name, value in manner._asdict().items():
-        setattr(filled, name, getattr(native.Cell, value) if name == "cell" else value)
-    filled.steps, filled.batch, filled.inputs = inputs.x.shape
-    filled.units = inputs.w_hh.shape[0] // _GATES[manner.cell]
-    filled.outputs = inputs.w_hh.shape[1]
-    structure.point(**inputs._asdict())
-    structure.point(**guides._asdict())
-    return structure
+def _fill(manner: Manner, guides: Guides, inputs: Inputs) -> tuple[Any, list[Tensor | None]]:
+    """Fill the core's structure with all that goes in.
+
+    Returns:
+        The structure, and the tensors that it points to, which must outlive its use.
+
+    Raises:
+        ValueError: if a tensor has another dtype than the input, or not as many elements as the
+            sizes of the input and of w_hh want.
+    """
+    dtype, (steps, batch, features) = inputs.x.dtype, inputs.x.shape
+    rows, outputs = inputs.w_hh.shape
+    units = rows // _GATES[manner.cell]
+    cell, *rest = manner
+    structure = getattr(native, f"Call{TYPES[dtype]}")(
+        getattr(native.Cell, cell), *rest, (steps, batch, features, units, outputs)
+    )
+    for name, tensor in zip(Inputs._fields, inputs, strict=True):
+        if tensor is not None and tensor.dtype != dtype:
+            raise ValueError(f"x has dtype {dtype}, so {name} must have too; got {tensor.dtype}.")
+    if guides.lengths is not None and guides.lengths.dtype != torch.int64:
+        raise ValueError(f"lengths must have dtype torch.int64; got {guides.lengths.dtype}.")
+    alive = [None if tensor is None else _dense(tensor) for tensor in (*inputs, *guides)]
+    structure.take(_addresses(alive), [-1 if t is None else t.numel() for t in alive])
+    return structure, alive
+
+
+def _dense(tensor: Tensor) -> Tensor:
+    """Give the tensor itself, or a copy where its memory is not just its numbers in order."""
+    return (tensor.resolve_neg() if tensor.is_neg() else tensor).contiguous()
+
+
+def _addresses(tensors: Iterable[Tensor | None]) -> list[int]:
+    return [0 if tensor is None else tensor.data_ptr() for tensor in tensors]
 
 
 _GATES = {"lstm": 4, "lstm_coupled": 3, "gru": 3, "gru_reset_before": 3, "rnn": 1}
+
+
+WANTED_TARGET = "GATEWISE_CPU"  # an environment variable
+
+
+def target() -> str:
+    """The instruction set that runs: the widest there is, or the one ``GATEWISE_CPU`` names.
+
+    Raises:
+        ValueError: if it names one that this machine does not have.
+    """
+    return _find_target(os.environ.get(WANTED_TARGET))
+
+
+@cache
+def _find_target(wanted: str | None) -> str:
+    offered = native.available_targets()
+    if wanted is None:
+        return offered[0]
+    if wanted not in offered:
+        raise ValueError(
+            f"{WANTED_TARGET}={wanted!r} is no instruction set that this machine and this build "
+            f"have; choose one of {', '.join(offered)}, or leave the variable out."
+        )
+    return wanted
+
+
+def count_activations(manner: Manner, inputs: Inputs) -> int:
+    """Count what the backward needs, in elements a row and step; the tensors may be fake."""
+    rows, outputs = map(int, inputs.w_hh.shape)
+    has = (inputs.w_hr is not None, inputs.w_ln_hh is not None)
+    cell = getattr(native.Cell, manner.cell)
+    size: int = native.activations(cell, rows // _GATES[manner.cell], outputs, *has)
+    return size
+
+
+def freeze(call: Call) -> Any:
+    """Give the core's object that keeps a call's weights, packed, and a state; zero at first.
+
+    Raises:
+        RuntimeError: if the core was not built.
+    """
+    if native is None:
+        raise RuntimeError(
+            "freeze() needs the C++ core, which was not built when gatewise was installed; "
+            "install a C++20 compiler and gatewise again."
+        )
+    structure, _ = _fill(*describe(call, make_masks(call)), Inputs.of(call))
+    return getattr(native, f"Frozen{TYPES[call.x.dtype]}")(structure, target())

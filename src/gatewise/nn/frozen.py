@@ -1,0 +1,123 @@
+"""A layer frozen for use one step, or one piece of a sequence, at a time."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from gatewise.ops.call import Call, Extras
+from gatewise.ops.native_call import freeze
+
+if TYPE_CHECKING:
+    from gatewise.nn.base import RecurrentLayer
+
+Array = npt.NDArray[Any]
+
+
+class Frozen:
+    """What ``layer.freeze()`` gives: packed copies of the weights, and a state that stays.
+
+    It works on NumPy arrays of the layer's dtype, in evaluation and without gradients. Later
+    changes of the layer's weights do not reach it; freeze the layer again. One object serves one
+    thread at a time.
+
+    Attributes:
+        state: for each layer (h,) or (h, c), arrays of shape (B, H or P) and (B, H), which may be
+            read and written between steps.
+    """
+
+    def __init__(self, layer: "RecurrentLayer", batch_size: int) -> None:
+        check_freezable(layer, batch_size)
+        self._layer_shape = (batch_size, layer.input_size)
+        self._dtype = np.dtype(str(layer.weight_ih_l0.dtype).removeprefix("torch."))
+        self._initial: list[tuple[Array, ...]] = []
+        self._cores = [self._freeze_layer(layer, number) for number in range(layer.num_layers)]
+        has_cell = len(layer.state_names) == 2
+        self.state = [(core.h, core.c) if has_cell else (core.h,) for core in self._cores]
+        self._outputs = [np.empty((1, *core.h.shape), self._dtype) for core in self._cores]
+        self.reset()
+
+    def _freeze_layer(self, layer: "RecurrentLayer", number: int) -> Any:
+        weights, batch_size = layer.weights(number, 0), self._layer_shape[0]
+        widths = (layer.proj_size or layer.hidden_size, layer.hidden_size)
+        given = (weights.initial_h, weights.initial_c)
+        states = tuple(
+            weights.w_ih.new_zeros(batch_size, width) + (0 if initial is None else initial)
+            for initial, width in zip(given, widths, strict=True)
+        )[: len(layer.state_names)]
+        self._initial.append(tuple(s.detach().numpy() for s in states))
+        x = weights.w_ih.new_zeros(1, batch_size, weights.w_ih.shape[1])
+        extras = Extras(**{name: getattr(weights, name) for name in Extras._fields})
+        options = layer.options(layer=number, reverse=False, backend="cpu")
+        call = Call(layer.cell, x, states, *weights[:4], extras, None, None, None, options)
+        return freeze(call)
+
+    def reset(self) -> None:
+        """Begin a new sequence: from zero, or from the learned initial state."""
+        for parts, initial in zip(self.state, self._initial, strict=True):
+            for part, value in zip(parts, initial, strict=True):
+                part[:] = value
+
+    def step(self, x: Array) -> Array:
+        """Take one step.
+
+        Args:
+            x: (I,) with batch_size=1, or (B, I); of the layer's dtype.
+
+        Returns:
+            y, (H or P,) or (B, H or P).
+
+        Raises:
+            ValueError: if the shape or the dtype is another.
+        """
+        self._check(x, self._layer_shape, x.ndim == 1)
+        current = x.reshape(1, *self._layer_shape)
+        for core, y in zip(self._cores, self._outputs, strict=True):
+            core.advance(np.ascontiguousarray(current), y)
+            current = y
+        return current[0, 0].copy() if x.ndim == 1 else current[0].copy()
+
+    def __call__(self, x: Array) -> Array:
+        """Take T steps, going on from the state that the last ones left.
+
+        Args:
+            x: (T, I) with batch_size=1, or (T, B, I); of the layer's dtype.
+
+        Returns:
+            y, (T, H or P) or (T, B, H or P).
+
+        Raises:
+            ValueError: if the shape or the dtype is another.
+        """
+        is_single = x.ndim == 2
+        self._check(x, (x.shape[:1] + self._layer_shape), is_single)
+        current = x.reshape(len(x), *self._layer_shape)
+        for core in self._cores:
+            y = np.empty((len(x), *core.h.shape), self._dtype)
+            core.advance(np.ascontiguousarray(current), y, torch.get_num_threads())
+            current = y
+        return current[:, 0] if is_single else current
+
+    def _check(self, x: Array, shape: tuple[int, ...], is_single: bool) -> None:
+        wanted = (*shape[:-2], shape[-1]) if is_single and shape[-2] == 1 else shape
+        if x.shape != wanted or x.dtype != self._dtype:
+            raise ValueError(
+                f"the frozen layer takes x of shape {wanted} and dtype {self._dtype}; "
+                f"got shape {x.shape} and dtype {x.dtype}."
+            )
+
+
+def check_freezable(layer: "RecurrentLayer", batch_size: Any) -> None:
+    """Raise ValueError unless a layer can be frozen."""
+    if layer.bidirectional:
+        raise ValueError(
+            "freeze() takes a layer of one direction: a bidirectional one cannot go step by step, "
+            "its reverse direction begins at the end."
+        )
+    if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
+        raise ValueError(f"batch_size must be a whole number of at least 1; got {batch_size!r}.")
+    weight: Tensor = layer.weight_ih_l0
+    if weight.device.type != "cpu":
+        raise ValueError(f"freeze() takes a layer on the CPU; its weights are on {weight.device}.")

@@ -1,0 +1,387 @@
+"""The core's numbers at the edges: odd values, odd strides, odd and great sizes, memory."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from sequence_cases import (
+    RUNS,
+    assert_same,
+    make_tensors,
+    run_operator,
+    scaled_error,
+    tolerance,
+    with_gradients,
+)
+from torch import Tensor
+
+import gatewise
+from gatewise.ops.native_call import native
+
+pytestmark = pytest.mark.skipif(native is None, reason="the core was not built")
+
+CORE_FORMS = [form for form, backend in RUNS if backend == "cpu"]
+every_form = pytest.mark.parametrize("form", CORE_FORMS)
+DENORMAL = 1e-40  # below float32's smallest normal number
+
+
+@pytest.fixture
+def set_threads() -> Iterator[Callable[[int], None]]:
+    """Set torch's number of threads, and at the end the old one."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def both_ways(form: str, tensors: dict[str, Tensor], **options: Any) -> list[dict[str, Tensor]]:
+    """Give outputs and gradients of the core, then of the reference."""
+    return [
+        with_gradients(run_operator(form, tensors, backend=backend, **options), tensors)
+        for backend in ("cpu", "reference")
+    ]
+
+
+# ---- chunks ----
+
+
+@every_form
+@pytest.mark.parametrize(("threads", "hidden"), [(1, 17), (2, 65)], ids=["rows", "units"])
+def test_chunks_and_single_steps_equal_whole_to_the_bit(
+    form: str, threads: int, hidden: int, set_threads: Callable[[int], None]
+) -> None:
+    set_threads(threads)
+    for batch, reverse in ((3, False), (3, True), (13, False)):
+        tensors = make_tensors(form, 7, batch, 5, hidden, dtype=torch.float32)
+        tensors = {name: tensor.detach() for name, tensor in tensors.items()}
+        whole = run_operator(form, tensors, backend="cpu", reverse=reverse)
+        for size in (3, 1):
+            got = run_in_chunks(form, tensors, size, reverse=reverse)
+            assert all(torch.equal(a, b) for a, b in zip(got, whole, strict=True))
+
+
+def run_in_chunks(
+    form: str, tensors: dict[str, Tensor], size: int, *, reverse: bool
+) -> tuple[Tensor, ...]:
+    """Run a sequence in chunks of some steps, each from the state that the one before left."""
+    chunks, ys, final = tensors["x"].split(size), [], ()
+    names = [name for name in ("h_0", "c_0") if name in tensors]
+    for x in chunks[::-1] if reverse else chunks:
+        given = tensors | {"x": x} | dict(zip(names, final, strict=False))
+        y, *final = run_operator(form, given, backend="cpu", reverse=reverse)
+        ys.append(y)
+    return (torch.cat(ys[::-1] if reverse else ys), *final)
+
+
+# ---- odd values ----
+
+
+@every_form
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_special_values_spread_as_in_reference(form: str, value: float) -> None:
+    """NaN stands where the reference has it, in outputs and gradients; the rest is equal."""
+    for dtype in (torch.float32, torch.float64):
+        clean = make_tensors(form, 4, 3, 2, 5, dtype=dtype)
+        for name, tensor in clean.items():
+            spoilt = tensor.detach().clone()
+            spoilt.view(-1)[tensor.numel() // 2] = value
+            got, expected = both_ways(form, clean | {name: spoilt.requires_grad_()})
+            for key in expected:
+                close = {"rtol": 1e-3, "atol": 1e-5, "equal_nan": True}
+                torch.testing.assert_close(
+                    got[key], expected[key], **close, msg=lambda m, at=(name, key): f"{at}: {m}"
+                )
+
+
+@every_form
+def test_saturated_gates_match_reference(form: str) -> None:
+    tensors = make_tensors(form, 4, 3, 5, 17)
+    great = {
+        name: (t.detach() * (1e4 if name.startswith("w_") else 1)).requires_grad_()
+        for name, t in tensors.items()
+    }
+    got, expected = both_ways(form, great)
+    assert all(value.isfinite().all() for value in got.values())
+    for name in expected:
+        scale = max(1.0, expected[name].abs().max().item())
+        error = scaled_error(got[name] / scale, expected[name] / scale)
+        assert error <= 1e-8, f"{name}: {error:.1e}"
+
+
+@every_form
+def test_saturated_gates_are_finite_in_float32(form: str) -> None:
+    tensors = make_tensors(form, 3, 3, 5, 17, dtype=torch.float32)
+    great = {name: (t.detach() * 1e4).requires_grad_() for name, t in tensors.items()}
+    outputs = run_operator(form, great, backend="cpu")
+    assert all(value.isfinite().all() for value in with_gradients(outputs, great).values())
+
+
+@every_form
+def test_denormal_states_and_inputs_give_what_their_values_give(form: str) -> None:
+    """They count as zero, which float32 cannot tell from the truth in a sum with anything else."""
+    tensors = make_tensors(form, 4, 3, 5, 17, dtype=torch.float32, bias=False)
+    small = {
+        name: (t.detach() * DENORMAL).requires_grad_() if name in ("x", "h_0", "c_0") else t
+        for name, t in tensors.items()
+    }
+    exact = {name: t.detach().double().requires_grad_() for name, t in small.items()}
+    got = with_gradients(run_operator(form, small, backend="cpu"), small)
+    expected = with_gradients(run_operator(form, exact, backend="reference"), exact)
+    # Layer norm makes small deviations greater, in every step again.
+    for name in {"y", "h_n", "c_n"} & got.keys() if "w_ln_ih" not in tensors else ():
+        error = (got[name].double() - expected[name]).abs().max().item()
+        assert error <= 1e-37, f"{name}: {error:.1e}"
+    if form != "rnn-relu":  # whose slope at what was flushed is that at 0
+        assert_same(got, expected, tolerance(torch.float32, 4, form))
+
+
+def keeps_denormals(size: int = 1) -> bool:
+    """Whether torch's product of two small numbers is a denormal one, on all its threads."""
+    product = torch.full((size,), 1e-30) * torch.tensor(1e-10)
+    return bool(product.view(torch.int32).all())
+
+
+def test_treatment_of_denormals_is_restored(set_threads: Callable[[int], None]) -> None:
+    set_threads(2)
+    for hidden in (16, 65):  # rows shared out, then units
+        tensors = make_tensors("lstm", 5, 6, 3, hidden, dtype=torch.float32)
+        with_gradients(run_operator("lstm", tensors, backend="cpu"), tensors)
+        assert keeps_denormals()
+        assert keeps_denormals(500_000)
+    torch.set_flush_denormal(True)
+    try:
+        run_operator("lstm", tensors, backend="cpu")
+        assert not keeps_denormals()
+    finally:
+        torch.set_flush_denormal(False)
+    assert keeps_denormals()
+
+
+def test_denormal_results_become_zero(set_threads: Callable[[int], None]) -> None:
+    """On every thread: on many processors such a number costs a hundred times the work."""
+    for threads, hidden in ((1, 16), (2, 16), (2, 65)):  # rows shared out, then units
+        set_threads(threads)
+        tensors = make_tensors("rnn-relu", 3, 4, 2, hidden, dtype=torch.float32, bias=False)
+        fills = {"x": 1e-30, "h_0": 0.0, "w_ih": 1e-10, "w_hh": 0.0}
+        y = run_operator(
+            "rnn-relu",
+            {name: torch.full_like(t, fills[name]) for name, t in tensors.items()},
+            backend="cpu",
+        )[0]
+        assert torch.equal(y, torch.zeros_like(y))
+
+
+# ---- odd memory ----
+
+VIEWS: dict[str, Callable[[Tensor], Tensor]] = {
+    "expanded": lambda v: v[..., :1].expand_as(v),
+    "transposed": lambda v: v.movedim(0, -1).contiguous().movedim(-1, 0),
+    "every second": lambda v: v.repeat_interleave(2, 0)[::2],
+    "offset": lambda v: torch.cat([v.flatten()[:1], v.flatten()])[1:].view_as(v),
+    # As the imaginary part of a conjugate: the sign of what stands in memory is to be turned.
+    "negated": lambda v: torch._neg_view(-v),
+}
+
+
+def as_given(view: Tensor) -> Tensor:
+    """Give a view as it is."""
+    return view
+
+
+def copied(view: Tensor) -> Tensor:
+    """Give a dense copy of a view."""
+    return view.resolve_neg().clone(memory_format=torch.contiguous_format)
+
+
+@pytest.mark.parametrize("name", VIEWS)
+@pytest.mark.parametrize("form", ["lstm-everything", "gru-layer-norm", "rnn"])
+def test_views_give_what_their_copies_give(form: str, name: str) -> None:
+    """Of every tensor that goes in, also into the backward."""
+    view = VIEWS[name]
+    plain = {name: tensor.detach() for name, tensor in make_tensors(form, 6, 5, 3, 7).items()}
+    resets = torch.eye(5, 6).bool().t()
+    results = []
+    for make in (as_given, copied):
+        tensors = {key: make(view(value)).requires_grad_() for key, value in plain.items()}
+        outputs = run_operator(form, tensors, backend="cpu", resets=make(resets))
+        ramps = (torch.linspace(-1, 1, out.numel()).to(out).view_as(out) for out in outputs)
+        dys = [make(view(ramp)) for ramp in ramps]
+        gradients = torch.autograd.grad(outputs, list(tensors.values()), dys)
+        results.append([*outputs, *gradients])
+    assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
+
+
+@pytest.fixture
+def fill_with_nan() -> Iterator[None]:
+    """Let torch fill all fresh memory with NaN."""
+    torch.use_deterministic_algorithms(True)
+    assert torch.ones(1).new_empty(9).isnan().all()
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@every_form
+@pytest.mark.usefixtures("fill_with_nan")
+def test_nothing_is_read_or_given_that_was_not_written(form: str) -> None:
+    for dtype in (torch.float32, torch.float64):
+        tensors = make_tensors(form, 4, 3, 5, 17, dtype=dtype)
+        masks = {"lengths": torch.tensor([0, 4, 2]), "resets": torch.eye(4, 3).bool()}
+        for reverse in (False, True):
+            got, expected = both_ways(form, tensors, reverse=reverse, **masks)
+            assert_same(got, expected, tolerance(dtype, 4, form))
+
+
+def test_sum_of_the_output_is_differentiated() -> None:
+    """The gradient of a sum is one number, expanded."""
+    tensors = make_tensors("gru", 5, 3)
+    got, expected = (
+        torch.autograd.grad(run_operator("gru", tensors, backend=b)[0].sum(), tensors["w_hh"])[0]
+        for b in ("cpu", "reference")
+    )
+    torch.testing.assert_close(got, expected)
+
+
+@pytest.mark.parametrize("name", ["x", "h_0", "w_ih", "w_hh", "b_hh"])
+def test_tensors_of_another_type_are_refused(name: str) -> None:
+    """Their bytes must not be taken for numbers of the input's type."""
+    tensors = make_tensors("gru", 3, 2, dtype=torch.float32)
+    mixed = tensors | {name: tensors[name].double()}
+    with pytest.raises((RuntimeError, ValueError), match="type"):
+        run_operator("gru", mixed, backend="cpu")
+
+
+# ---- odd and great sizes ----
+
+
+@every_form
+def test_no_features_leave_the_recurrence(form: str) -> None:
+    tensors = make_tensors(form, 3, 2, 0, 5)
+    assert_same(*both_ways(form, tensors), tolerance(torch.float64, 3, form))
+
+
+@pytest.mark.parametrize("cell", ["LSTM", "GRU", "RNN"])
+def test_large_odd_size_matches_torch(cell: str) -> None:
+    """T 63, B 3, I 5, H 650."""
+    theirs = getattr(torch.nn, cell)(5, 650)
+    mine = getattr(gatewise, cell)(5, 650, backend="cpu")
+    mine.load_state_dict(theirs.state_dict())
+    x = torch.randn(63, 3, 5, generator=torch.Generator().manual_seed(0))
+    results = []
+    for layer in (mine, theirs):
+        y = layer(x)[0]
+        results.append([y, *torch.autograd.grad(y.square().sum(), list(layer.parameters()))])
+    for got, expected in zip(*results, strict=True):
+        assert scaled_error(got, expected) <= 2e-5
+
+
+# Rows of no length cost nothing: the places of the others lie far apart in memory untouched.
+FAR_STEPS, FAR_BATCH = 33, 2**16
+LIMIT = 2**31
+TOTAL_MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+@pytest.mark.skipif(TOTAL_MEMORY < 12e9, reason="the system would not promise so much memory")
+def test_places_beyond_2_31_elements_are_computed_right() -> None:
+    """Both x and what the backward keeps have more elements than 32 bits can count."""
+    tensors = make_tensors("lstm-projection", FAR_STEPS, 1, 1000, 176, dtype=torch.float32)
+    tensors = give_one_projection(tensors)
+    assert FAR_STEPS * FAR_BATCH * min(1000, 6 * 176) > LIMIT
+    far = {
+        name: tensors[name].detach().new_empty(shape)
+        for name, shape in (
+            ("x", (FAR_STEPS, FAR_BATCH, 1000)),
+            ("h_0", (FAR_BATCH, 1)),
+            ("c_0", (FAR_BATCH, 176)),
+        )
+    }
+    far["x"][:, -1] = tensors["x"][:, 0].detach()
+    far["h_0"][-1], far["c_0"][-1] = tensors["h_0"][0].detach(), tensors["c_0"][0].detach()
+    lengths = torch.zeros(FAR_BATCH, dtype=torch.int64)
+    lengths[-1] = FAR_STEPS
+    weights = [name for name in tensors if name not in far]
+    results = []
+    for given, options in ((tensors, {}), (tensors | far, {"lengths": lengths})):
+        y, h_n, _ = run_operator("lstm-projection", given, backend="cpu", **options)
+        dws = torch.autograd.grad(y[:, -1].square().sum(), [given[name] for name in weights])
+        results.append([y[:, -1], h_n[-1], *dws])
+    for alone, among in zip(*results, strict=True):
+        torch.testing.assert_close(among, alone, rtol=1e-5, atol=1e-6)
+
+
+def give_one_projection(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Cut a projection down to a single number, so that the output is small."""
+    cut = {
+        "h_0": tensors["h_0"][:, :1],
+        "w_hh": tensors["w_hh"][:, :1],
+        "w_hr": tensors["w_hr"][:1],
+    }
+    return tensors | {name: value.detach().requires_grad_() for name, value in cut.items()}
+
+
+@pytest.mark.skipif("GATEWISE_LARGE_TESTS" not in os.environ, reason="takes 10 GB of memory")
+def test_outputs_beyond_2_31_elements_are_computed_right() -> None:
+    steps, batch, hidden = 2**12 + 1, 2**16, 8
+    tensors = make_tensors("rnn", steps, 1, 1, hidden, dtype=torch.float32)
+    tensors = {name: t.detach() for name, t in tensors.items()}
+    many = {
+        name: tensors[name].new_zeros(shape)
+        for name, shape in (("x", (steps, batch, 1)), ("h_0", (batch, hidden)))
+    }
+    many["x"][:, -1], many["h_0"][-1] = tensors["x"][:, 0], tensors["h_0"][0]
+    y, h_n = run_operator("rnn", tensors | many, backend="cpu")
+    alone, _ = run_operator("rnn", tensors, backend="cpu")
+    assert y.numel() > LIMIT
+    torch.testing.assert_close(y[:, -1], alone[:, 0])
+    torch.testing.assert_close(h_n[-1], alone[-1, 0])
+    torch.testing.assert_close(y[-1, 0], y[-1, batch // 2])
+
+
+# ---- memory ----
+
+
+def peaks_of_a_step(owner: str) -> list[int]:
+    """Give what a training step of an LSTM and a GRU takes at most, in kilobytes.
+
+    T 200, B 64, I 128, H 256.
+    """
+    library, options = (gatewise, {"backend": "cpu"}) if owner == "gatewise" else (torch.nn, {})
+    peaks = []
+    for cell in ("LSTM", "GRU"):
+        layer = getattr(library, cell)(128, 256, **options)
+        for steps in (2, 200):  # the first loads code, and makes buffers that stay
+            x = torch.randn(steps, 64, 128, requires_grad=True)
+            before = memory("VmRSS")
+            Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+            layer(x)[0].square().mean().backward()
+            layer.zero_grad()
+        peaks.append(memory("VmHWM") - before)
+    return peaks
+
+
+def memory(field: str) -> int:
+    """Read a field of /proc/self/status, in kilobytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field + ":"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_training_step_takes_no_more_memory_than_torchs() -> None:
+    """In processes of their own, whose allocator keeps nothing of what was freed."""
+    run = partial(subprocess.run, capture_output=True, text=True, timeout=60, check=True)
+    command = [sys.executable, str(Path(__file__).resolve())]
+    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "1000000"}
+    mine, theirs = (
+        [int(peak) for peak in run([*command, owner], env=environment).stdout.split()]
+        for owner in ("gatewise", "torch")
+    )
+    for cell, own, torchs in zip(("LSTM", "GRU"), mine, theirs, strict=True):
+        assert own <= torchs, f"{cell}: {own} kB, torch {torchs} kB"
+
+
+if __name__ == "__main__":
+    print(*peaks_of_a_step(sys.argv[1]))
