@@ -4,10 +4,11 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*.* native/*/*.*)
+SOURCES := pyproject.toml constraints.txt CMakeLists.txt \
+  $(filter-out native/tests/%,$(wildcard native/*.* native/*/*.*))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs clean
+.PHONY: help demo test check sanitize fuzz bench docs clean
 
 help:           ## list the verbs
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -20,6 +21,14 @@ test: $(VENV)/.installed-test   ## install what tests need, run them all
 
 check: $(VENV)/.installed-test  ## format, lint, types
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+
+JOBS = $(shell getconf _NPROCESSORS_ONLN)
+
+sanitize:       ## run the C++ core under sanitizers; needs a compiler, no Python
+	$(MAKE) --directory native/tests --jobs $(JOBS) sanitize
+
+fuzz:           ## the same with random cases, for SECONDS (600), from SEED if given
+	$(MAKE) --directory native/tests --jobs $(JOBS) fuzz
 
 bench: $(VENV)/.installed-test  ## time the layers beside torch.nn, write BENCHMARKS.md
 	$(BIN)/python benchmarks/run.py && $(BIN)/python benchmarks/render.py

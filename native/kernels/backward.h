@@ -410,7 +410,7 @@ struct Backward : Layout<T, CELL> {
                store(place, masked(r, u, sum * old) * reset * (T(1) - reset));
                add(dh + r * Sp + u, masked(r, u, sum * reset));
              });
-    for (std::int64_t r = 0; r < at.rows; ++r) clear_fill(gates_of(at, r), GATES);
+    for (std::int64_t r = 0; r < at.rows; ++r) clear_fill(gates_of(at, r) + Hp, 1);
   }
 };
 

@@ -1,0 +1,85 @@
+"""The driver of ``make sanitize``: its list is the project's, and what it reads and refuses.
+
+Its checks under the sanitizers take minutes; here it is not built.
+"""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from torch import float32
+
+from gatewise.ops import cases
+
+ROOT = Path(__file__).parents[1]
+DRIVER = ROOT / "native" / "tests"
+
+
+@pytest.fixture
+def lister(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(DRIVER)
+    import list_cases
+
+    return list_cases
+
+
+def test_driver_runs_the_projects_list_of_cases(lister: ModuleType) -> None:
+    written = lister.LIST.read_text()
+    assert written == lister.render(), "run: python native/tests/list_cases.py"
+
+
+def test_every_form_shape_and_dtype_is_in_the_list(lister: ModuleType) -> None:
+    written = lister.LIST.read_text()
+    for form in cases.FORMS:
+        assert f"form={form} " in written
+    for steps, batch, inputs, units in cases.SHAPES:
+        assert f"steps={steps} batch={batch} inputs={inputs} units={units} " in written
+    assert re.findall(r"dtype=(\w+)", written) == ["float32", "float64"]
+
+
+def test_list_changes_with_the_cases(lister: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = lister.render()
+    monkeypatch.setattr(lister, "DTYPES", (float32,))
+    assert lister.render() != before
+    monkeypatch.undo()
+    monkeypatch.setitem(lister.FORMS, "new", cases.Form("gru", {"zoneout": 0.5}))
+    assert "form=new cell=gru zoneout_h=0.5\n" in lister.render()
+
+
+def test_list_knows_every_option_of_the_driver(lister: ModuleType) -> None:
+    """A name that the driver does not know would stop it."""
+    known = set(re.findall(r'^    \{"(\w+)", "', (DRIVER / "case.cpp").read_text(), re.MULTILINE))
+    used = set(re.findall(r"(\w+)=", lister.render().replace(lister.HEAD, "")))
+    assert used <= known
+    assert known - used <= {"scale", "seed"}
+
+
+@pytest.mark.parametrize("target", ["avx2", "avx512"])
+def test_driver_is_built_for_the_same_instruction_sets(target: str) -> None:
+    built = re.search(rf"flags_{target} +:= (.*)", (DRIVER / "Makefile").read_text())
+    product = re.search(
+        rf'targets/{target}\.cpp PROPERTIES\s+COMPILE_OPTIONS "\$\{{KERNEL_FLAGS\}};(.*)"',
+        (ROOT / "CMakeLists.txt").read_text(),
+    )
+    assert built is not None
+    assert product is not None
+    assert built[1].split() == [flag for flag in product[1].split(";") if flag.startswith("-m")]
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.parametrize(
+    ("verb", "commands"),
+    [
+        ("sanitize", ["/address/driver cases.txt", "/thread/driver cases.txt"]),
+        ("fuzz", ["/address/driver fuzz 600"]),
+    ],
+)
+def test_verb_runs_the_driver(verb: str, commands: list[str]) -> None:
+    run = subprocess.run(
+        ["make", "--dry-run", verb], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for command in commands:
+        assert any(line.rstrip().endswith(command) for line in run.stdout.splitlines()), command
