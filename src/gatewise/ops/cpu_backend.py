@@ -9,6 +9,7 @@ from torch.nn import Parameter
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from gatewise.ops import library
+from gatewise.ops.buffers import buffers, saved_tensors_are_ours
 from gatewise.ops.call import Call, Result
 from gatewise.ops.derivatives import reference_gradients
 from gatewise.ops.masks import make_masks
@@ -105,7 +106,7 @@ class _Recurrence(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, manner: Manner, guides: Guides, *tensors: Any) -> Any:
         *outputs, kept = run_forward(manner, guides, Inputs(*tensors), target(), is_training=True)
-        ctx.manner, ctx.guides = manner, guides
+        ctx.manner, ctx.guides, ctx.gives_back = manner, guides, saved_tensors_are_ours()
         ctx.save_for_backward(*tensors, outputs[0], kept)
         ctx.set_materialize_grads(False)
         return tuple(outputs)
@@ -117,6 +118,10 @@ class _Recurrence(torch.autograd.Function):
         grads = (dy, dh_n, dc_n)
         if torch.is_grad_enabled():  # the gradients are to be differentiated in turn
             return None, None, *reference_gradients(*call, grads, needs)
-        if torch._C._autograd._get_current_graph_task_keep_graph():
-            kept = kept.clone()  # another backward may follow, and this one overwrites it
-        return None, None, *run_backward(*call, (y, kept), grads, needs, target())
+        is_last = not torch._C._autograd._get_current_graph_task_keep_graph()
+        if not is_last:
+            kept = kept.clone()  # another backward will follow, and this one overwrites it
+        found = run_backward(*call, (y, kept), grads, needs, target())
+        if is_last and ctx.gives_back:
+            buffers.give(kept)
+        return None, None, *found

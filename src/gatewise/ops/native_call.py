@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from gatewise.ops.buffers import buffers
 from gatewise.ops.call import Call
 from gatewise.ops.masks import Masks, make_masks
 
@@ -117,7 +118,7 @@ def run_forward(
     size = steps * batch * count_activations(manner, inputs) if is_training else 0
     y, h_n = x.new_empty(steps, batch, h_0.shape[1]), x.new_empty(h_0.shape)
     c_n = x.new_empty(0) if c_0 is None else x.new_empty(c_0.shape)
-    activations = x.new_zeros(size) if zeroed else x.new_empty(size)
+    activations = x.new_zeros(size) if zeroed else buffers.take(size, x)
     given.give(y.data_ptr(), h_n.data_ptr(), c_n.data_ptr(), activations.data_ptr())
     native.forward(given, target, torch.get_num_threads())
     del alive
