@@ -8,16 +8,19 @@ SOURCES := pyproject.toml constraints.txt CMakeLists.txt \
   $(filter-out native/tests/%,$(wildcard native/*.* native/*/*.*))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check sanitize fuzz bench docs clean
+.PHONY: help demo test test-full check sanitize fuzz bench docs clean
 
 help:           ## list the verbs
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/.installed        ## install, then LSTM or GRU on the bundled data
 	$(BIN)/gatewise compare --out gatewise-runs/demo
 
 test: $(VENV)/.installed-test   ## install what tests need, run them all
 	$(BIN)/python -m pytest
+
+test-full: $(VENV)/.installed-test ## the same and what is slow: every case on every instruction set
+	$(BIN)/python -m pytest -m 'slow or not slow'
 
 check: $(VENV)/.installed-test  ## format, lint, types
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
@@ -30,7 +33,7 @@ sanitize:       ## run the C++ core under sanitizers; needs a compiler, no Pytho
 fuzz:           ## the same with random cases, for SECONDS (600), from SEED if given
 	$(MAKE) --directory native/tests --jobs $(JOBS) fuzz
 
-bench: $(VENV)/.installed-test  ## time the layers beside torch.nn, write BENCHMARKS.md
+bench: $(VENV)/.installed-bench ## time the layers beside their peers, write BENCHMARKS.md
 	$(BIN)/python benchmarks/run.py && $(BIN)/python benchmarks/render.py
 
 docs: $(VENV)/.installed-test   ## write docs/support.md, what each backend can do
@@ -45,6 +48,10 @@ $(VENV)/.installed: $(SOURCES) | $(BIN)/pip
 
 $(VENV)/.installed-test: $(SOURCES) | $(BIN)/pip
 	$(PIP) --editable '.[test,dev]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-bench: $(SOURCES) | $(BIN)/pip
+	$(PIP) --editable '.[test,bench]'
 	@touch $@ $(VENV)/.installed
 
 $(BIN)/pip:

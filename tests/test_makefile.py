@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
 
-@pytest.mark.parametrize("verb", ["demo", "test", "check", "bench"])
+@pytest.mark.parametrize("verb", ["demo", "test", "test-full", "check", "bench", "docs"])
 @pytest.mark.parametrize(
     ("fails_on", "message"),
     [

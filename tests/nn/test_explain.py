@@ -29,7 +29,8 @@ def test_explanation_names_the_backend_that_runs(kind: str) -> None:
 
 
 def test_explanation_says_why_the_core_is_passed_over() -> None:
-    explanation = gatewise.explain_backend(gatewise.LSTM(3, 5), torch.randn(8, 2, 3))
+    with torch.no_grad():
+        explanation = gatewise.explain_backend(gatewise.LSTM(3, 5), torch.randn(8, 2, 3))
     assert explanation.backend == "torch"
     words = "not built" if native is None else "torch's dense LSTM is faster"
     assert words in explanation.reasons["cpu"]

@@ -323,7 +323,7 @@ def give_one_projection(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return tensors | {name: value.detach().requires_grad_() for name, value in cut.items()}
 
 
-@pytest.mark.skipif("GATEWISE_LARGE_TESTS" not in os.environ, reason="takes 10 GB of memory")
+@pytest.mark.slow  # 10 GB of memory
 def test_outputs_beyond_2_31_elements_are_computed_right() -> None:
     steps, batch, hidden = 2**12 + 1, 2**16, 8
     tensors = make_tensors("rnn", steps, 1, 1, hidden, dtype=torch.float32)

@@ -67,6 +67,20 @@ def test_core_matches_reference_at_odd_sizes(form: str) -> None:
                 assert_same(*results, tolerance(dtype, steps + 3, form))
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("target")
+@pytest.mark.parametrize("form", CORE_FORMS)
+@pytest.mark.parametrize("hidden", [1, 7, 17, 33, 650])
+def test_core_matches_reference_at_every_size(form: str, hidden: int) -> None:
+    for steps, batch in itertools.product((0, 1, 63), (1, 3, 33)):
+        tensors = make_tensors(form, steps, batch, 5, hidden, dtype=torch.float32)
+        exact = {name: t.detach().double().requires_grad_() for name, t in tensors.items()}
+        lengths = torch.arange(batch) * steps // batch
+        ours = with_gradients(run_operator(form, tensors, backend="cpu", lengths=lengths), tensors)
+        truth = run_operator(form, exact, backend="reference", lengths=lengths)
+        assert_same(ours, with_gradients(truth, exact), tolerance(torch.float32, steps + 3, form))
+
+
 def test_forced_instruction_set_is_the_one_that_runs(target: str) -> None:
     """What the core is asked for by name is the name it was forced to."""
     ran: list[str] = []

@@ -197,7 +197,10 @@ class RecurrentLayer(RecurrentModule):
             y = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)  # (T, B, D·H)
             if self.dropout and layer < self.num_layers - 1:
                 y = F.dropout(y, self.dropout, self.training)
-        state_n = (torch.stack(states) for states in zip(*final, strict=True))  # (L·D, B, ·) each
+        state_n = (  # (L·D, B, ·) each
+            torch.stack(states) if len(states) > 1 else states[0].unsqueeze(0)
+            for states in zip(*final, strict=True)
+        )
         restore = batch.layout
         return restore.restore_output(y), tuple(restore.restore_state(s) for s in state_n)
 

@@ -31,8 +31,8 @@ __all__ = ["DERIVATIVES", "WANTED_TARGET", "run", "slower", "target", "unsupport
 DERIVATIVES = "derivatives of any order in reverse mode, the first by its own kernels"
 
 _PLAIN = {Tensor, Parameter}  # types whose memory is what they are
-_LEAST_ROWS = 16  # T·B, from which on packing the weights pays
-_LEAST_BATCH = 8  # rows from which on training an LSTM is faster than torch's
+_LEAST_STEPS = 8  # T, from which on packing the weights pays
+_LEAST_ROWS = 64  # T·B, from which on an LSTM without gradients is faster than torch's
 
 
 def unsupported(call: Call) -> str | None:
@@ -56,18 +56,19 @@ def unsupported(call: Call) -> str | None:
 def slower(call: Call) -> str | None:
     """Give the reason why ``auto`` passes the core over for torch's kernels, or None.
 
-    BENCHMARKS.md has the measurements: of all that torch can do, only its plain float32 LSTM is
-    one dense call, and as fast or faster where no gradients are wanted or the batch is small.
+    BENCHMARKS.md has the measurements: the core loses only where a call is over before its own
+    costs, packing the weights and Python's part, are earned.
     A traced graph is to be right for all sizes, so that those of one example decide nothing, and
     the core is a single node of it, where most of torch's kernels are unrolled.
     """
     if torch.compiler.is_compiling():
         return None
-    if call.x.shape[0] * call.x.shape[1] < _LEAST_ROWS:
-        return "packing its weights costs more than so few steps of so few sequences"
+    steps, batch = call.x.shape[:2]
+    if steps < _LEAST_STEPS:
+        return "packing its weights costs more than so few steps"
     is_dense = call.cell == "lstm" and call.lengths is None and call.x.dtype == torch.float32
-    if is_dense and (call.x.shape[1] < _LEAST_BATCH or not wants_gradients(Inputs.of(call))):
-        return "torch's dense LSTM is faster for so small a batch or without gradients"
+    if is_dense and steps * batch < _LEAST_ROWS and not wants_gradients(Inputs.of(call)):
+        return "torch's dense LSTM is faster for so few steps and sequences without gradients"
     return None
 
 
