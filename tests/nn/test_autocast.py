@@ -67,11 +67,11 @@ def test_torchs_lstm_gives_its_output_in_the_same_type() -> None:
 
 
 def test_state_can_be_handed_on() -> None:
-    layer, x = make_layer("LSTM"), torch.randn(9, 4, 3)
+    layer, x = make_layer("LSTM"), torch.randn(20, 4, 3)  # halves that the same backend takes
     with torch.autocast("cpu", torch.bfloat16):
         whole, state = layer(x)
-        first, middle = layer(x[:4])
-        second, last = layer(x[4:], middle)
+        first, middle = layer(x[:10])
+        second, last = layer(x[10:], middle)
     assert torch.equal(torch.cat([first, second]), whole)
     assert all(torch.equal(a, b) for a, b in zip(last, state, strict=True))
 

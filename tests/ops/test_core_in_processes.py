@@ -51,9 +51,13 @@ def start(name: str) -> "subprocess.CompletedProcess[str]":
 
 
 def make_layer(cell: str = "GRU", hidden: int = 16) -> Any:
-    """Make a layer of 8 features on the core, the same one each time."""
-    torch.manual_seed(0)
-    return getattr(gatewise, cell)(8, hidden, backend="cpu")
+    """Make a layer of 8 features on the core, the same one each time, in any thread."""
+    layer = getattr(gatewise, cell)(8, hidden, backend="cpu")
+    generator = torch.Generator().manual_seed(0)  # torch's own is shared by all threads
+    with torch.no_grad():
+        for weight in layer.parameters():
+            weight.uniform_(-0.3, 0.3, generator=generator)
+    return layer
 
 
 def make_input(index: int = 0, steps: int = 20, batch: int = 8) -> Tensor:

@@ -1,6 +1,7 @@
 """Calls of the native core: its structures, and the tensors that they point to."""
 
 import os
+import warnings
 from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
@@ -16,8 +17,15 @@ from gatewise.ops.masks import Masks, make_masks
 native: Any
 try:
     native = import_module("gatewise.ops._native")
-except ImportError:  # installed without a compiler
+except ModuleNotFoundError:
     native = None
+    warnings.warn(
+        "gatewise was installed without its C++ core: layers are slower, most options run step by "
+        "step, and freeze() is missing. Install a C++20 compiler, then gatewise again; with "
+        "GATEWISE_NATIVE=required in the environment, pip shows what fails.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
 
 TYPES = {torch.float32: "Float32", torch.float64: "Float64"}
 
