@@ -8,8 +8,10 @@
 #include <nanobind/stl/vector.h>
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
+#include <thread>
 #include <tuple>
 
 #include "frozen.h"
@@ -20,6 +22,30 @@ namespace nb = nanobind;
 using namespace gatewise;
 
 namespace {
+
+// Gives up the interpreter's lock. A thread that wants it back while the interpreter ends would be
+// ended by Python through frames that cannot be unwound: it sleeps until the process is gone, which
+// is what Python itself does from 3.14 on.
+class Unlocked {
+ public:
+  Unlocked() : state_(PyEval_SaveThread()) {}
+  Unlocked(const Unlocked &) = delete;
+  Unlocked &operator=(const Unlocked &) = delete;
+  ~Unlocked() {
+    while (is_ending()) std::this_thread::sleep_for(std::chrono::hours(1));
+    PyEval_RestoreThread(state_);
+  }
+
+ private:
+  static bool is_ending() {
+#if PY_VERSION_HEX >= 0x030D0000
+    return Py_IsFinalizing();
+#else
+    return _Py_IsFinalizing();
+#endif
+  }
+  PyThreadState *state_;
+};
 
 // A tensor that a caller hands over, and how many elements the call's sizes want of it.
 template <class T>
@@ -150,14 +176,14 @@ void bind(nb::module_ &module, const std::string &type) {
         forward<T>(given, kernels_of<T>(target(name)), nullptr, threads);
       },
       nb::arg("call"), nb::arg("target"), nb::arg("threads"),
-      nb::call_guard<nb::gil_scoped_release>());
+      nb::call_guard<Unlocked>());
   module.def(
       "backward",
       [](const C &given, const G &wanted, const std::string &name, int threads) {
         backward(given, wanted, kernels_of<T>(target(name)), threads);
       },
       nb::arg("call"), nb::arg("gradients"), nb::arg("target"), nb::arg("threads"),
-      nb::call_guard<nb::gil_scoped_release>());
+      nb::call_guard<Unlocked>());
 
   using F = Frozen<T>;
   using Sequence = nb::ndarray<T, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
@@ -176,7 +202,7 @@ void bind(nb::module_ &module, const std::string &type) {
                           x.shape(2) == std::size_t(self.inputs()) && y.shape(0) == x.shape(0) &&
                           y.shape(1) == x.shape(1) && y.shape(2) == std::size_t(self.outputs());
         if (!fits) throw std::invalid_argument("x or y has not the shape that the layer takes");
-        const nb::gil_scoped_release released;
+        const Unlocked released;
         self.advance(x.data(), std::int64_t(x.shape(0)), y.data(), threads);
       },
       nb::arg("x").noconvert(), nb::arg("y").noconvert(), nb::arg("threads") = 1);
@@ -223,7 +249,7 @@ NB_MODULE(_native, module) {
   module.def(
       "peak_gflops",
       [](const std::string &name, int threads) { return peak_gflops(target(name).f32, threads); },
-      nb::arg("target"), nb::arg("threads"), nb::call_guard<nb::gil_scoped_release>());
+      nb::arg("target"), nb::arg("threads"), nb::call_guard<Unlocked>());
   bind<float>(module, "Float32");
   bind<double>(module, "Float64");
 }

@@ -46,7 +46,7 @@ inline void for_tiles(std::int64_t count, Body &&body) {
   for (std::int64_t tile = 0, first = 0; tile < tiles; ++tile) {
     const std::int64_t size = count / tiles + (tile < count % tiles);
     [&]<int... R>(std::integer_sequence<int, R...>) {
-      ((size == R + 1 && (body.template operator()<R + 1>(first), true)) || ...);
+      static_cast<void>(((size == R + 1 && (body.template operator()<R + 1>(first), true)) || ...));
     }(std::make_integer_sequence<int, MOST>{});
     first += size;
   }
