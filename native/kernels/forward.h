@@ -28,6 +28,7 @@ struct Forward : Layout<T, CELL> {
   const Range units, outputs;  // of this thread
   const std::int64_t count;    // rows
   const bool is_ahead;
+  const bool has_options;  // that change how sums become a state
   const std::int64_t steps_ahead;
 
   T *h[2], *seen[2];       // (rows, Sp), by turns: the state, and as W_hh sees it
@@ -39,6 +40,9 @@ struct Forward : Layout<T, CELL> {
       : Base(call), packed(packed), share(share), units(part_of<T>(share, Hp)),
         outputs(part_of<T>(share, Sp)), count(share.rows.count),
         is_ahead(this->has_norm || count < FEW_ROWS),
+        has_options(call.w_peephole || call.w_ln_c || this->has_projection || call.identity ||
+                    call.relu || call.keep_h || call.keep_c || call.zoneout_h != 0 ||
+                    call.zoneout_c != 0),
         steps_ahead(!is_ahead ? 0 : count >= ROWS_AHEAD ? 1 : ROWS_AHEAD / (count ? count : 1)) {
     divide(scratch);
   }
@@ -242,49 +246,61 @@ struct Forward : Layout<T, CELL> {
   }
 
   // Turn the sums of some rows, (rows, SUMS, L), into their new state.
-  __attribute__((noinline)) void gates(const Step &at, std::int64_t first, int rows, std::int64_t u, T *sums) {
-    if constexpr (Base::IS_LSTM) {
-      constexpr int G = Base::IS_COUPLED ? 1 : 2, O = G + 1;
-      for (int r = 0; r < rows; ++r) lstm_cell(at, first + r, u, sums + r * SUMS * L);
-      for (int r = 0; r < rows && !call.w_ln_c; ++r)
-        lstm_output(at, first + r, u, load(sums + (r * SUMS + O) * L), load(sums + (r * SUMS + G) * L));
-    } else {
-      for (int r = 0; r < rows; ++r) ungated(at, first + r, u, sums + r * SUMS * L);
-    }
+  __attribute__((noinline)) void gates(const Step &at, std::int64_t first, int rows, std::int64_t u,
+                                       const T *sums) {
+    has_options ? states<true>(at, first, rows, u, sums) : states<false>(at, first, rows, u, sums);
   }
 
-  bool keeps_gates() const { return call.activations || Base::IS_BEFORE || call.w_ln_c; }
+  // OPTIONS: whether to ask for any; some rows at once, since a single one leaves much to wait for.
+  template <bool OPTIONS>
+  void states(const Step &at, std::int64_t first, int rows, std::int64_t u, const T *sums) {
+    for_tiles<3>(rows, [&]<int R>(std::int64_t r) {
+      const T *of = sums + r * SUMS * L;
+      if constexpr (Base::IS_LSTM) lstm<OPTIONS, R>(at, first + r, u, of);
+      else if constexpr (Base::IS_GRU) gru<OPTIONS, R>(at, first + r, u, of);
+      else rnn<OPTIONS, R>(at, first + r, u, of);
+    });
+  }
 
-  T *gates_of(const Step &at, std::int64_t r) const {
+  GATEWISE_INLINE bool keeps_gates() const { return call.activations || Base::IS_BEFORE || call.w_ln_c; }
+
+  GATEWISE_INLINE T *gates_of(const Step &at, std::int64_t r) const {
     return kept.gates + spot(at.t, r) * SUMS * Hp;
   }
 
-  // The new cell; in the place of g's sum it leaves the cell as the output gate sees it, in o's, o.
-  void lstm_cell(const Step &at, std::int64_t r, std::int64_t u, T *sums) {
+  template <bool OPTIONS, int R>
+  void lstm(const Step &at, std::int64_t first, std::int64_t u, const T *sums) {
+    V shown[R], out[R];  // the cell as the output gate sees it, and the gate
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r)
+      lstm_cell<OPTIONS>(at, first + r, u, sums + r * SUMS * L, shown[r], out[r]);
+    if (OPTIONS && call.w_ln_c) return;
+    if (!OPTIONS || !call.identity) activate<0, R, T>(shown);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) hand_on<OPTIONS>(at, first + r, u, out[r] * shown[r]);
+  }
+
+  template <bool OPTIONS>
+  GATEWISE_INLINE void lstm_cell(const Step &at, std::int64_t r, std::int64_t u, const T *sums, V &shown, V &gate) {
     constexpr int G = Base::IS_COUPLED ? 1 : 2, O = G + 1;
+    const bool has_peephole = OPTIONS && call.w_peephole;
     const auto peephole = [&](int n) { return load(this->vector(packed, Base::PEEPHOLE + n) + u); };
     T *cell = c + r * Hp + u;
     const V old = load(cell);
-    V in = load(sums), out = load(sums + O * L), forget;
-    if (call.w_peephole) in += peephole(0) * old;
-    in = sigmoid<T>(in);
-    if constexpr (Base::IS_COUPLED) {
-      forget = T(1) - in;
-    } else {
-      forget = load(sums + L);
-      if (call.w_peephole) forget += peephole(1) * old;
-      forget = sigmoid<T>(forget);
-    }
-    const V candidate = tangent<T>(load(sums + G * L));
-    const V made = in * candidate + forget * old;
-    if (call.w_peephole) out += peephole(O - 1) * made;
-    out = sigmoid<T>(out);
+    V values[] = {load(sums), load(sums + (G - 1) * L), load(sums + O * L), load(sums + G * L)};
+    auto &[in, forget, out, candidate] = values;
+    if (has_peephole) in += peephole(0) * old;
+    if (has_peephole && !Base::IS_COUPLED) forget += peephole(1) * old;
+    activate<3, 1, T>(values);
+    if constexpr (Base::IS_COUPLED) forget = T(1) - in;
+    shown = in * candidate + forget * old;
+    if (has_peephole) out = sigmoid<T>(load(sums + O * L) + peephole(O - 1) * shown);
+    gate = out;
     const std::int64_t row = this->place(at.t, share.rows.index[r]);
-    const V zoned = Base::zone(call.keep_c, call.zoneout_c, old, made, row, u, H);
+    const V zoned =
+        OPTIONS ? Base::zone(call.keep_c, call.zoneout_c, old, shown, row, u, H) : shown;
     store(cell, zoned);
-    store(sums + G * L, made);
-    store(sums + O * L, out);
-    if (call.w_ln_c) store(fresh_c + r * Hp + u, made);
+    if (OPTIONS && call.w_ln_c) store(fresh_c + r * Hp + u, shown);
     if (call.activations) store(kept.cells + row * Hp + u, zoned);
     if (!keeps_gates()) return;
     T *gates = gates_of(at, r) + u;
@@ -294,50 +310,77 @@ struct Forward : Layout<T, CELL> {
     store(gates + O * Hp, out);
   }
 
-  void lstm_output(const Step &at, std::int64_t r, std::int64_t u, V out, V cell) {
-    const V made = out * (call.identity ? cell : tangent<T>(cell));
-    if (this->has_projection)
+  // The lstm's new h, or what its projection sees.
+  template <bool OPTIONS>
+  GATEWISE_INLINE void hand_on(const Step &at, std::int64_t r, std::int64_t u, V made) {
+    if (OPTIONS && this->has_projection)
       store(kept.inner + spot(at.t, r) * Hp + u, made);
     else
-      emit(at, r, u, made);
+      emit<OPTIONS>(at, r, u, made);
   }
 
-  void ungated(const Step &at, std::int64_t r, std::int64_t u, T *sums) {
-    const V old = load(h[at.turn] + r * Sp + u);
-    T *gates = gates_of(at, r) + u;
-    if constexpr (CELL == Cell::rnn) {
-      const V sum = load(sums);
-      const V made = call.relu ? (sum < 0 ? V{} : sum) : tangent<T>(sum);
-      if (keeps_gates()) store(gates, made);
-      emit(at, r, u, made);
-    } else {
-      const V reset = sigmoid<T>(load(sums + L)), update = sigmoid<T>(load(sums + 2 * L));
+  template <bool OPTIONS, int R>
+  void gru(const Step &at, std::int64_t first, std::int64_t u, const T *sums) {
+    V gate[2 * R], candidate[R];  // reset and update of each row
+#pragma GCC unroll 8
+    for (int k = 0; k < 2 * R; ++k) gate[k] = load(sums + (k / 2 * SUMS + 1 + k % 2) * L);
+    activate<2 * R, 0, T>(gate);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
+      const T *sum = sums + r * SUMS * L;
+      T *gates = gates_of(at, first + r) + u;
+      candidate[r] = load(sum);
       if (keeps_gates()) {
-        store(gates + Hp, reset);
-        store(gates + 2 * Hp, update);
+        store(gates + Hp, gate[2 * r]);
+        store(gates + 2 * Hp, gate[2 * r + 1]);
       }
       if constexpr (Base::IS_BEFORE) {
-        store(gates, load(sums));
-        store(kept.inner + spot(at.t, r) * Hp + u, reset * load(seen[at.turn] + r * Sp + u));
+        store(gates, candidate[r]);
+        store(kept.inner + spot(at.t, first + r) * Hp + u,
+              gate[2 * r] * load(seen[at.turn] + (first + r) * Sp + u));
       } else {
-        const V product = load(sums + 3 * L);
-        const V candidate = tangent<T>(load(sums) + reset * product);
-        if (keeps_gates()) {
-          store(gates, candidate);
-          store(gates + 3 * Hp, product);
-        }
-        emit(at, r, u, (T(1) - update) * candidate + update * old);
+        const V product = load(sum + 3 * L);
+        if (keeps_gates()) store(gates + 3 * Hp, product);
+        candidate[r] += gate[2 * r] * product;
       }
+    }
+    if constexpr (!Base::IS_BEFORE) {
+      activate<0, R, T>(candidate);
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r) mix<OPTIONS>(at, first + r, u, candidate[r], gate[2 * r + 1]);
+    }
+  }
+
+  // The gru's new h.
+  template <bool OPTIONS>
+  GATEWISE_INLINE void mix(const Step &at, std::int64_t r, std::int64_t u, V candidate, V update) {
+    if (keeps_gates()) store(gates_of(at, r) + u, candidate);
+    emit<OPTIONS>(at, r, u,
+                  (T(1) - update) * candidate + update * load(h[at.turn] + r * Sp + u));
+  }
+
+  template <bool OPTIONS, int R>
+  void rnn(const Step &at, std::int64_t first, std::int64_t u, const T *sums) {
+    V made[R];
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) made[r] = load(sums + r * L);
+    if (!OPTIONS || !call.relu) activate<0, R, T>(made);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
+      if (OPTIONS && call.relu) made[r] = made[r] < 0 ? V{} : made[r];
+      if (keeps_gates()) store(gates_of(at, first + r) + u, made[r]);
+      emit<OPTIONS>(at, first + r, u, made[r]);
     }
   }
 
   // The new h of a row: zoned, kept and given out.
-  void emit(const Step &at, std::int64_t r, std::int64_t u, V made) {
-    const V old = load(h[at.turn] + r * Sp + u);
+  template <bool OPTIONS>
+  GATEWISE_INLINE void emit(const Step &at, std::int64_t r, std::int64_t u, V made) {
     const std::int64_t row = this->place(at.t, share.rows.index[r]);
-    const V zoned = Base::zone(call.keep_h, call.zoneout_h, old, made, row, u, S);
-    store(h[1 - at.turn] + r * Sp + u, zoned);
-    if (u < S) store_upto(call.y + row * S, u, S, zoned);
+    if (OPTIONS)
+      made = Base::zone(call.keep_h, call.zoneout_h, load(h[at.turn] + r * Sp + u), made, row, u, S);
+    store(h[1 - at.turn] + r * Sp + u, made);
+    if (u < S) store_upto(call.y + row * S, u, S, made);
   }
 
   // ---- what waits for all units of a row ----
@@ -420,10 +463,8 @@ struct Forward : Layout<T, CELL> {
   }
 
   void candidate(const Step &at, std::int64_t r, std::int64_t u, V product) {
-    T *gates = gates_of(at, r) + u;
-    const V made = tangent<T>(load(gates) + product), update = load(gates + 2 * Hp);
-    store(gates, made);
-    emit(at, r, u, (T(1) - update) * made + update * load(h[at.turn] + r * Sp + u));
+    const T *gates = gates_of(at, r) + u;
+    mix<true>(at, r, u, tangent<T>(load(gates) + product), load(gates + 2 * Hp));
   }
 
   void normalised_cells(const Step &at) {
@@ -431,17 +472,19 @@ struct Forward : Layout<T, CELL> {
       this->statistics(fresh_c + r * Hp, 1, statistics_of(at, r) + OF_CELL);
     });
     for (std::int64_t r = 0; r < at.rows; ++r)
-      for (std::int64_t u = units.from; u < units.to; u += L)
-        lstm_output(at, r, u, load(gates_of(at, r) + (SUMS - 1) * Hp + u),
-                    norm(fresh_c + r * Hp, statistics_of(at, r) + OF_CELL, Base::GAIN_C,
-                         Base::SHIFT_C, u));
+      for (std::int64_t u = units.from; u < units.to; u += L) {
+        const V cell = norm(fresh_c + r * Hp, statistics_of(at, r) + OF_CELL, Base::GAIN_C,
+                            Base::SHIFT_C, u);
+        const V out = load(gates_of(at, r) + (SUMS - 1) * Hp + u);
+        hand_on<true>(at, r, u, out * (call.identity ? cell : tangent<T>(cell)));
+      }
   }
 
   void project(const Step &at) {
     share.wait();
     multiply(at.rows, [&](std::int64_t r) { return kept.inner + spot(at.t, r) * Hp; }, H,
              this->projection_panels(packed), outputs.from, outputs.to, at.turn,
-             [&](std::int64_t r, std::int64_t u, V sum) { emit(at, r, u, sum); });
+             [&](std::int64_t r, std::int64_t u, V sum) { emit<true>(at, r, u, sum); });
   }
 };
 

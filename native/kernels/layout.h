@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "../api.h"
+#include "functions.h"
 #include "product.h"
 
 namespace gatewise {

@@ -1,4 +1,4 @@
-// Vectors of the target's width, and the two functions that gates are made of.
+// Vectors of the target's width.
 //
 // Included by one file per instruction set, which defines GATEWISE_BYTES (16, 32 or 64); everything
 // has internal linkage, so that no target's code can stand in for another's.
@@ -76,6 +76,7 @@ GATEWISE_INLINE void store_upto(T *row, std::int64_t at, std::int64_t width, Vec
   }
 }
 
+// How a type's bits are laid out.
 template <class T>
 struct Bits;
 template <>
@@ -83,50 +84,26 @@ struct Bits<float> {
   using Int = std::int32_t;
   static constexpr int mantissa = 23, bias = 127;
   static constexpr float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
-  static constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
-  static constexpr float lowest = -87.0f, highest = 89.0f;
 };
 template <>
 struct Bits<double> {
   using Int = std::int64_t;
   static constexpr int mantissa = 52, bias = 1023;
   static constexpr double magic = 6755399441055744.0;
-  static constexpr double ln2_high = 0.693145751953125, ln2_low = 1.42860682030941723212e-6;
-  static constexpr double lowest = -708.0, highest = 710.0;
 };
-
-template <class T>
-GATEWISE_INLINE Vec<T> polynomial(Vec<T> x, const T *coefficients, int count) {
-  Vec<T> sum = broadcast(coefficients[0]);
-  for (int k = 1; k < count; ++k) sum = sum * x + coefficients[k];
-  return sum;
-}
-
-// exp(x) - 1 on |x| <= ln 2 / 2, by Taylor's series: 7 terms in float, 13 in double.
-template <class T>
-GATEWISE_INLINE Vec<T> exp_minus_1_near_0(Vec<T> r) {
-  if constexpr (sizeof(T) == 4) {
-    constexpr T c[] = {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,
-                       4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f};
-    return polynomial<T>(r, c, 6) * r * r + r;
-  } else {
-    constexpr T c[] = {1.0 / 6227020800.0, 1.0 / 479001600.0, 1.0 / 39916800.0, 1.0 / 3628800.0,
-                       1.0 / 362880.0,     1.0 / 40320.0,     1.0 / 5040.0,     1.0 / 720.0,
-                       1.0 / 120.0,        1.0 / 24.0,        1.0 / 6.0,        0.5};
-    return polynomial<T>(r, c, 12) * r * r + r;
-  }
-}
 
 template <class T>
 using IntVec = typename VectorOf<typename Bits<T>::Int>::type;
 
-// 2^n for the integers that `rounded` holds, from that of the smallest normal number to infinity.
+// 2^n or 2^-n, for the integer n that stands in the low bits of what it and the magic number add up
+// to; of which the other bits are shifted out.
 template <class T>
-GATEWISE_INLINE Vec<T> power_of_2(Vec<T> rounded) {
+GATEWISE_INLINE Vec<T> power_of_2(Vec<T> sum, bool is_positive) {
   using B = Bits<T>;
-  // The integer stands in the low bits once the magic number is added.
-  IntVec<T> bits = (IntVec<T>)(rounded + B::magic) - (IntVec<T>)broadcast(B::magic);
-  return (Vec<T>)((bits + B::bias) << B::mantissa);
+  using Int = typename B::Int;
+  const IntVec<T> one = IntVec<T>{} + (Int(B::bias) << B::mantissa);
+  const IntVec<T> exponent = (IntVec<T>)sum << B::mantissa;
+  return (Vec<T>)(is_positive ? one + exponent : one - exponent);
 }
 
 // x between two bounds; NaN stays NaN.
@@ -143,51 +120,13 @@ GATEWISE_INLINE Vec<T> clamp(Vec<T> x, T lowest, T highest) {
 #endif
 }
 
-// x * 2^n for the integers that n holds.
+// 1 / x, to 14 bits at least.
 template <class T>
-GATEWISE_INLINE Vec<T> scale_by_power_of_2(Vec<T> x, Vec<T> n) {
+GATEWISE_INLINE Vec<T> reciprocal(Vec<T> x) {
 #if GATEWISE_BYTES == 64
-  if constexpr (sizeof(T) == 4) return _mm512_scalef_ps(x, n);
-  else return _mm512_scalef_pd(x, n);
-#else
-  return x * power_of_2<T>(n);
+  if constexpr (sizeof(T) == 4) return _mm512_rcp14_ps(x);
 #endif
-}
-
-// exp(x): infinite where it overflows, and never below the smallest normal number. NaN stays NaN.
-template <class T>
-GATEWISE_INLINE Vec<T> exponential(Vec<T> x) {
-  using B = Bits<T>;
-  x = clamp<T>(x, B::lowest, B::highest);
-  Vec<T> n = (x * T(1.44269504088896340736) + B::magic) - B::magic;
-  Vec<T> r = x - n * B::ln2_high - n * B::ln2_low;
-  return scale_by_power_of_2<T>(exp_minus_1_near_0<T>(r) + T(1), n);
-}
-
-template <class T>
-GATEWISE_INLINE Vec<T> sigmoid(Vec<T> x) {
-  return T(1) / (T(1) + exponential<T>(-x));
-}
-
-// tanh by its series near 0, where 1 - 2/(exp(2x) + 1) would lose digits, and by that elsewhere.
-template <class T>
-GATEWISE_INLINE Vec<T> tangent(Vec<T> x) {
-  Vec<T> size = x < 0 ? -x : x;
-  Vec<T> far = T(1) - T(2) / (exponential<T>(size + size) + T(1));
-  far = x < 0 ? -far : far;
-  Vec<T> z = x * x, near;
-  if constexpr (sizeof(T) == 4) {
-    constexpr T c[] = {-5.70498872745e-3f, 2.06390887954e-2f, -5.37397155531e-2f,
-                       1.33314422036e-1f, -3.33332819422e-1f};
-    near = polynomial<T>(z, c, 5) * z * x + x;
-  } else {
-    constexpr T p[] = {-9.64399179425052238628e-1, -9.92877231001918586564e1,
-                       -1.61468768441708447952e3};
-    constexpr T q[] = {1.0, 1.12811678491632931402e2, 2.23548839060100448583e3,
-                       4.84406305325125486048e3};
-    near = polynomial<T>(z, p, 3) / polynomial<T>(z, q, 4) * z * x + x;
-  }
-  return size < T(0.625) ? near : far;  // NaN takes the second, which is NaN
+  return T(1) / x;
 }
 
 }  // namespace
