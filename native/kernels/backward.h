@@ -38,6 +38,7 @@ struct Backward : Layout<T, CELL> {
   const Share &share;
   const Range units, outputs;  // of this thread
   const std::int64_t count;    // rows
+  const bool is_optioned;      // see has_options
   const typename Base::Activations acts;
 
   T *sums;           // (INITIAL_H, Hp), (Sp)
@@ -49,7 +50,7 @@ struct Backward : Layout<T, CELL> {
   Backward(const Call<T> &call, const Gradients<T> &grad, const T *packed, const Share &share,
            T *scratch)
       : Base(call), grad(grad), packed(packed), share(share), units(part_of<T>(share, Hp)),
-        outputs(part_of<T>(share, Sp)), count(share.rows.count),
+        outputs(part_of<T>(share, Sp)), count(share.rows.count), is_optioned(this->has_options()),
         acts(this->activations(call.activations, this->places)) {
     divide(scratch);
   }
@@ -118,8 +119,7 @@ struct Backward : Layout<T, CELL> {
     if (this->has_projection) project(at);
     if (call.w_ln_c) normalised_cells(at);
     for (std::int64_t r = 0; r < at.rows; ++r) {
-      if constexpr (Base::IS_LSTM) lstm(at, r);
-      else ungated(at, r);
+      is_optioned ? row<true>(at, r) : row<false>(at, r);
       clear_fill(gates_of(at, r), SUMS);
     }
     if constexpr (Base::IS_BEFORE) candidates(at);
@@ -174,12 +174,13 @@ struct Backward : Layout<T, CELL> {
   }
 
   // The gradient that reaches a row's h, less what zoneout hands on to the step before, which
-  // stays in dh.
-  V arrived(const Step &at, std::int64_t r, std::int64_t u) const {
+  // stays in dh. OPTIONS: whether to ask for any.
+  template <bool OPTIONS>
+  GATEWISE_INLINE V arrived(const Step &at, std::int64_t r, std::int64_t u) const {
     const std::int64_t row = place(at, r);
     V given = load(dh + r * Sp + u), carried = {};
     if (grad.dy) given += Base::load_or_0(grad.dy + row * S, u, S);
-    if (call.keep_h || call.zoneout_h != 0) {
+    if (OPTIONS && (call.keep_h || call.zoneout_h != 0)) {
       carried = Base::kept(call.keep_h, call.zoneout_h, row, u, S) * given;
       given -= carried;
     }
@@ -190,7 +191,7 @@ struct Backward : Layout<T, CELL> {
   void project(const Step &at) {
     for (std::int64_t r = 0; r < at.rows; ++r)
       for (std::int64_t u = outputs.from; u < outputs.to; u += L)
-        store(acts.projected + place(at, r) * Sp + u, u < S ? arrived(at, r, u) : V{});
+        store(acts.projected + place(at, r) * Sp + u, u < S ? arrived<true>(at, r, u) : V{});
     share.wait();
     multiply(at.rows, [&](std::int64_t r) { return acts.projected + place(at, r) * Sp; }, Sp,
              this->back_projection_panels(packed), units.from, units.to, at.t % 2,
@@ -208,12 +209,19 @@ struct Backward : Layout<T, CELL> {
     if (Base::IS_LSTM) __builtin_prefetch(c_before(at, r + 1) + u);
   }
 
+  template <bool OPTIONS>
+  void row(const Step &at, std::int64_t r) {
+    if constexpr (Base::IS_LSTM) lstm<OPTIONS>(at, r);
+    else ungated<OPTIONS>(at, r);
+  }
+
+  template <bool OPTIONS>
   void ungated(const Step &at, std::int64_t r) {
     const T *before = Base::IS_GRU ? h_before(at, r) : nullptr;
     for (std::int64_t u = units.from; u < units.to; u += L) {
       T *gates = gates_of(at, r) + u;
       fetch_next(at, r, u);
-      const V given = arrived(at, r, u), made = load(gates);
+      const V given = arrived<OPTIONS>(at, r, u), made = load(gates);
       if constexpr (Base::IS_GRU) {
         const V old = Base::load_or_0(before, u, S);
         const V reset = load(gates + Hp), update = load(gates + 2 * Hp);
@@ -227,7 +235,8 @@ struct Backward : Layout<T, CELL> {
         store(gates, dmade);
         store(gates + 2 * Hp, given * (old - made) * update * (T(1) - update));
       } else {
-        store(gates, call.relu ? (made <= 0 ? V{} : given) : given * (T(1) - made * made));
+        const bool is_relu = OPTIONS && call.relu;
+        store(gates, is_relu ? (made <= 0 ? V{} : given) : given * (T(1) - made * made));
       }
     }
   }
@@ -265,7 +274,7 @@ struct Backward : Layout<T, CELL> {
         const T *gates = gates_of(at, r) + u;
         const V old = Base::load_or_0(before, u, H);
         const V cell = load(gates) * load(gates + G * Hp) + forget_of(gates) * old;
-        if (!this->has_projection) store(dinner + r * Hp + u, arrived(at, r, u));
+        if (!this->has_projection) store(dinner + r * Hp + u, arrived<true>(at, r, u));
         const V given = load(dinner + r * Hp + u);
         const V shown = call.identity ? V{} : tangent<T>(normed(at, r, u, cell));
         store(cells + r * Hp + u, cell);
@@ -278,38 +287,57 @@ struct Backward : Layout<T, CELL> {
               Sum::GAIN_C, Sum::SHIFT_C);
   }
 
+  template <bool OPTIONS>
   void lstm(const Step &at, std::int64_t r) {
     const T *before = c_before(at, r);
-    const bool has_given = this->has_projection || call.w_ln_c;
-    const bool has_zoneout = call.keep_c || call.zoneout_c != 0;
-    for (std::int64_t u = units.from; u < units.to; u += L) {
-      T *gates = gates_of(at, r) + u;
+    std::int64_t u = units.from;
+    for (; u + 2 * L <= units.to; u += 2 * L) lstm_units<OPTIONS, 2>(at, r, u, before);
+    if (u < units.to) lstm_units<OPTIONS, 1>(at, r, u, before);
+  }
+
+  // Some vectors of units at once: a single one leaves much to wait for.
+  template <bool OPTIONS, int N>
+  GATEWISE_INLINE void lstm_units(const Step &at, std::int64_t r, std::int64_t first,
+                                  const T *before) {
+    V given[N], old[N], d[N], carried[N], cell[N], shown[N];
+#pragma GCC unroll 4
+    for (int n = 0; n < N; ++n) {
+      const std::int64_t u = first + n * L;
+      const T *gates = gates_of(at, r) + u;
       fetch_next(at, r, u);
-      const V given = has_given ? load(dinner + r * Hp + u) : arrived(at, r, u);
-      const V old = Base::load_or_0(before, u, H);
-      V d = load(dc + r * Hp + u), carried = {};
-      if (has_zoneout) {
-        carried = Base::kept(call.keep_c, call.zoneout_c, place(at, r), u, H) * d;
-        d -= carried;
+      const bool has_given = OPTIONS && (this->has_projection || call.w_ln_c);
+      given[n] = has_given ? load(dinner + r * Hp + u) : arrived<OPTIONS>(at, r, u);
+      old[n] = Base::load_or_0(before, u, H);
+      d[n] = load(dc + r * Hp + u);
+      carried[n] = V{};
+      if (OPTIONS && (call.keep_c || call.zoneout_c != 0)) {
+        carried[n] = Base::kept(call.keep_c, call.zoneout_c, place(at, r), u, H) * d[n];
+        d[n] -= carried[n];
       }
-      d = lstm_output(at, r, u, given, old, d);
-      store(dc + r * Hp + u, lstm_cell(u, gates, old, d) + carried);
+      cell[n] = load(gates) * load(gates + G * Hp) + forget_of(gates) * old[n];
+      shown[n] = OPTIONS && call.w_ln_c ? normed(at, r, u, cell[n]) : cell[n];
+    }
+    if (!OPTIONS || !call.identity) activate<0, N, T>(shown);
+#pragma GCC unroll 4
+    for (int n = 0; n < N; ++n) {
+      const std::int64_t u = first + n * L;
+      d[n] = lstm_output<OPTIONS>(at, r, u, given[n], shown[n], cell[n], d[n]);
+      store(dc + r * Hp + u, lstm_cell<OPTIONS>(u, gates_of(at, r) + u, old[n], d[n]) + carried[n]);
     }
   }
 
   // The output gate; gives the gradient of the new cell.
-  V lstm_output(const Step &at, std::int64_t r, std::int64_t u, V given, V old, V d) {
+  template <bool OPTIONS>
+  GATEWISE_INLINE V lstm_output(const Step &at, std::int64_t r, std::int64_t u, V given, V shown,
+                                V cell, V d) {
     T *gates = gates_of(at, r) + u;
     const V out = load(gates + O * Hp);
-    const V cell = load(gates) * load(gates + G * Hp) + forget_of(gates) * old;
-    const V seen = call.w_ln_c ? normed(at, r, u, cell) : cell;
-    const V shown = call.identity ? seen : tangent<T>(seen);
     const V dout = given * shown * out * (T(1) - out);
-    if (call.w_ln_c)
+    if (OPTIONS && call.w_ln_c)
       d += load(cells + r * Hp + u);
     else
-      d += call.identity ? given * out : given * out * (T(1) - shown * shown);
-    if (call.w_peephole) {
+      d += OPTIONS && call.identity ? given * out : given * out * (T(1) - shown * shown);
+    if (OPTIONS && call.w_peephole) {
       d += dout * peephole(O - 1, u);
       add_sum(Sum::PEEPHOLE + O - 1, u, dout * cell);
     }
@@ -318,7 +346,8 @@ struct Backward : Layout<T, CELL> {
   }
 
   // The other gates; gives the gradient of the old cell.
-  V lstm_cell(std::int64_t u, T *gates, V old, V d) {
+  template <bool OPTIONS>
+  GATEWISE_INLINE V lstm_cell(std::int64_t u, T *gates, V old, V d) {
     const V in = load(gates), candidate = load(gates + G * Hp), forget = forget_of(gates);
     V din, dforget = {};
     if constexpr (Base::IS_COUPLED) {
@@ -331,7 +360,7 @@ struct Backward : Layout<T, CELL> {
     store(gates, din);
     store(gates + G * Hp, d * in * (T(1) - candidate * candidate));
     d *= forget;
-    if (call.w_peephole) {
+    if (OPTIONS && call.w_peephole) {
       d += din * peephole(0, u);
       add_sum(Sum::PEEPHOLE, u, din * old);
       if constexpr (!Base::IS_COUPLED) {

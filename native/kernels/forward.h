@@ -28,7 +28,7 @@ struct Forward : Layout<T, CELL> {
   const Range units, outputs;  // of this thread
   const std::int64_t count;    // rows
   const bool is_ahead;
-  const bool has_options;  // that change how sums become a state
+  const bool is_optioned;  // by options, how sums become a state
   const std::int64_t steps_ahead;
 
   T *h[2], *seen[2];       // (rows, Sp), by turns: the state, and as W_hh sees it
@@ -40,9 +40,7 @@ struct Forward : Layout<T, CELL> {
       : Base(call), packed(packed), share(share), units(part_of<T>(share, Hp)),
         outputs(part_of<T>(share, Sp)), count(share.rows.count),
         is_ahead(this->has_norm || count < FEW_ROWS),
-        has_options(call.w_peephole || call.w_ln_c || this->has_projection || call.identity ||
-                    call.relu || call.keep_h || call.keep_c || call.zoneout_h != 0 ||
-                    call.zoneout_c != 0),
+        is_optioned(this->has_options()),
         steps_ahead(!is_ahead ? 0 : count >= ROWS_AHEAD ? 1 : ROWS_AHEAD / (count ? count : 1)) {
     divide(scratch);
   }
@@ -248,7 +246,7 @@ struct Forward : Layout<T, CELL> {
   // Turn the sums of some rows, (rows, SUMS, L), into their new state.
   __attribute__((noinline)) void gates(const Step &at, std::int64_t first, int rows, std::int64_t u,
                                        const T *sums) {
-    has_options ? states<true>(at, first, rows, u, sums) : states<false>(at, first, rows, u, sums);
+    is_optioned ? states<true>(at, first, rows, u, sums) : states<false>(at, first, rows, u, sums);
   }
 
   // OPTIONS: whether to ask for any; some rows at once, since a single one leaves much to wait for.

@@ -14,7 +14,9 @@ struct Products : Layout<T, CELL> {
   using Base::GATES, Base::SUMS, Base::STATE, Base::STATE_FIRST;
   using V = Vec<T>;
 
-  static constexpr int DEPTH = 256;  // rows of a product that are packed at once
+  // Of a product is packed at once: places, so that a piece of what stands on the right stays in the
+  // fastest cache; and groups of PAD units, so that memory is read in long pieces.
+  static constexpr int DEPTH = 128, GROUPS = 8;
   static constexpr std::int64_t ROWS_AT_ONCE = 48;
 
   // What stands on the right of a product, packed for a number of places: rows of `width` elements.
@@ -37,7 +39,7 @@ struct Products : Layout<T, CELL> {
   const Share &share;
   const typename Base::Activations acts;
   const std::int64_t widths[RIGHTS];
-  T *left, *rights[RIGHTS];  // (DEPTH, PAD); panels of DEPTH rows
+  T *left, *rights[RIGHTS];  // (GROUPS, DEPTH, PAD); panels of DEPTH rows
   Left lefts[2 * GATES + 1];
   int number = 0;
 
@@ -50,7 +52,7 @@ struct Products : Layout<T, CELL> {
 
   std::int64_t divide(T *scratch) {
     Pieces<T> pieces{scratch};
-    left = pieces.take(DEPTH * PAD);
+    left = pieces.take(GROUPS * DEPTH * PAD);
     for (int right = 0; right < RIGHTS; ++right) {
       const bool is_needed = right != INNER || this->has_inner;
       rights[right] = pieces.take(is_needed ? DEPTH * padded(widths[right]) : 0);
@@ -157,31 +159,38 @@ struct Products : Layout<T, CELL> {
     for (int k = 0; k < number; ++k) all += padded(lefts[k].units) / PAD;
     const std::int64_t from = all * share.rank / share.size;
     const std::int64_t to = all * (share.rank + 1) / share.size;
-    const auto each_group = [&](const auto &body) {
+    // Call body(left, first, end) with the units of each that are this rank's.
+    const auto each_left = [&](const auto &body) {
       std::int64_t group = 0;
-      for (int k = 0; k < number; ++k)
-        for (std::int64_t u = 0; u < lefts[k].units; u += PAD, ++group)
-          if (group >= from && group < to) body(lefts[k], u);
+      for (int k = 0; k < number; ++k) {
+        const std::int64_t groups = padded(lefts[k].units) / PAD;
+        const std::int64_t first = (from > group ? from - group : 0) * PAD;
+        const std::int64_t end = (to < group + groups ? to - group : groups) * PAD;
+        if (first < end) body(lefts[k], first, end < lefts[k].units ? end : lefts[k].units);
+        group += groups;
+      }
     };
     bool is_wanted[RIGHTS] = {};
-    each_group([&](const Left &of, std::int64_t u) {
-      const std::int64_t rows = of.units - u < PAD ? of.units - u : PAD;
+    each_left([&](const Left &of, std::int64_t first, std::int64_t end) {
       for (int k = 0; k < of.number; ++k) {
         const Goal &goal = of.goals[k];
-        const std::int64_t width = widths[goal.right];
-        if (goal.weights) std::memset(goal.weights + u * width, 0, rows * width * sizeof(T));
+        const std::int64_t width = widths[goal.right], rows = end - first;
+        if (goal.weights) std::memset(goal.weights + first * width, 0, rows * width * sizeof(T));
         if (goal.weights) is_wanted[goal.right] = true;
-        if (goal.bias) std::memset(goal.bias + u, 0, rows * sizeof(T));
+        if (goal.bias) std::memset(goal.bias + first, 0, rows * sizeof(T));
       }
     });
     if (from == to) return;
     each_place<DEPTH>([&](const Place *places, int n) {
       for (int right = 0; right < RIGHTS; ++right)
         if (is_wanted[right]) pack_right(Right(right), places, n);
-      each_group([&](const Left &of, std::int64_t u) {
-        pack_left(of, places, n, u);
-        for (int k = 0; k < of.number; ++k)
-          if (of.goals[k].weights) add_product(of, of.goals[k], n, u);
+      each_left([&](const Left &of, std::int64_t first, std::int64_t end) {
+        for (std::int64_t u = first; u < end; u += GROUPS * PAD) {
+          const std::int64_t last = u + GROUPS * PAD < end ? u + GROUPS * PAD : end;
+          pack_left(of, places, n, u, last);
+          for (int k = 0; k < of.number; ++k)
+            if (of.goals[k].weights) add_product(of.goals[k], n, u, last);
+        }
       });
     });
   }
@@ -203,41 +212,53 @@ struct Products : Layout<T, CELL> {
     }
   }
 
-  // Also adds up the bias, in pieces of DEPTH.
-  void pack_left(const Left &of, const Place *places, int n, std::int64_t u) {
-    constexpr int VECTORS = PAD / L, FAR = 8;  // places that are asked for ahead
+  // Of units `first` to `end`. Also adds up the bias, in pieces of DEPTH.
+  void pack_left(const Left &of, const Place *places, int n, std::int64_t first,
+                 std::int64_t end) {
+    constexpr int FAR = 4;  // places that are asked for ahead
+    constexpr int VECTORS = GROUPS * PAD / L;
+    const int vectors = int((end - first + L - 1) / L);
     V sums[VECTORS] = {};
-    const T *from = of.base + u;
     for (int k = 0; k < n; ++k) {
-      if (k + FAR < n) __builtin_prefetch(from + places[k + FAR].place * of.stride);
-      for (int v = 0; v < VECTORS; ++v) {
-        const V value = load(from + places[k].place * of.stride + v * L);
-        store(left + k * PAD + v * L, value);
+      const T *from = of.base + places[k].place * of.stride + first;
+      const T *ahead = of.base + places[k + FAR < n ? k + FAR : n - 1].place * of.stride + first;
+      for (int v = 0; v < vectors; ++v) {
+        __builtin_prefetch(ahead + v * L);
+        const V value = load(from + v * L);
+        store(left + v * L / PAD * PAD * DEPTH + k * PAD + v * L % PAD, value);
         sums[v] += value;
       }
     }
     for (int k = 0; k < of.number; ++k)
-      for (int v = 0; v < VECTORS && of.goals[k].bias; ++v)
-        if (const std::int64_t at = u + v * L; at < of.units)
-          store_upto(of.goals[k].bias, at, of.units,
-                     load_upto(of.goals[k].bias, at, of.units) + sums[v]);
+      for (int v = 0; v < vectors && of.goals[k].bias; ++v) {
+        const std::int64_t at = first + v * L;
+        store_upto(of.goals[k].bias, at, end, load_upto(of.goals[k].bias, at, end) + sums[v]);
+      }
   }
 
-  void add_product(const Left &of, const Goal &goal, int n, std::int64_t u) {
-    using Tile = void (*)(const T *, std::int64_t, const T *, std::int64_t, std::int64_t, T *);
+  // Into the weights of units `first` to `end`.
+  void add_product(const Goal &goal, int n, std::int64_t first, std::int64_t end) {
+    using Tile = void (*)(const T *, std::int64_t, const T *, std::int64_t, std::int64_t, T *,
+                          std::int64_t);
     static constexpr Tile tiles[WIDE] = {outer_tile<T, 1>, outer_tile<T, 2>, outer_tile<T, 3>};
-    alignas(64) T sums[OUTER_ROWS * WIDE * L];
     const std::int64_t width = widths[goal.right];
     for_pieces((width + L - 1) / L, WIDE, [&](std::int64_t vector, std::int64_t vectors) {
       const T *right = rights[goal.right] + vector * L * DEPTH;
-      for (std::int64_t sub = u; sub < u + PAD && sub < of.units; sub += OUTER_ROWS) {
-        tiles[vectors - 1](left + (sub - u), PAD, right, DEPTH * L, n, sums);
-        for (std::int64_t r = 0; r < OUTER_ROWS && sub + r < of.units; ++r)
+      const bool is_full = (vector + vectors) * L <= width;
+      for (std::int64_t u = first; u < end; u += OUTER_ROWS) {
+        const T *of = left + (u - first) / PAD * PAD * DEPTH + (u - first) % PAD;
+        T *row = goal.weights + u * width;
+        if (is_full && u + OUTER_ROWS <= end) {
+          tiles[vectors - 1](of, PAD, right, DEPTH * L, n, row + vector * L, width);
+          continue;
+        }
+        // What reaches beyond the weights goes by way of what does not.
+        alignas(64) T sums[OUTER_ROWS * WIDE * L] = {};
+        tiles[vectors - 1](of, PAD, right, DEPTH * L, n, sums, WIDE * L);
+        for (std::int64_t r = 0; r < OUTER_ROWS && u + r < end; ++r, row += width)
           for (std::int64_t v = 0; v < vectors; ++v) {
-            T *row = goal.weights + (sub + r) * width;
             const std::int64_t at = (vector + v) * L;
-            store_upto(row, at, width,
-                       load_upto(row, at, width) + load(sums + (r * vectors + v) * L));
+            store_upto(row, at, width, load_upto(row, at, width) + load(sums + (r * WIDE + v) * L));
           }
       }
     });

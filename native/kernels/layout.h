@@ -65,6 +65,12 @@ struct Layout {
         Sp(padded(S)), places(given.steps * given.batch), has_norm(given.w_ln_hh),
         has_projection(given.w_hr), has_inner(has_projection || IS_BEFORE) {}
 
+  // Whether any option changes how sums become a state.
+  bool has_options() const {
+    return call.w_peephole || call.w_ln_c || has_projection || call.identity || call.relu ||
+           call.keep_h || call.keep_c || call.zoneout_h != 0 || call.zoneout_c != 0;
+  }
+
   // Which block of the weights, in torch's order, makes the input's n-th sum; of the state the n-th
   // block makes this sum.
   static constexpr int input_block(int n) { return IS_GRU ? (n == 0 ? 2 : n - 1) : n; }

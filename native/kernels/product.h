@@ -121,21 +121,26 @@ inline void multiply(std::int64_t count, const RowOf &row_of, std::int64_t depth
   });
 }
 
-// The sum over `depth` places of OUTER_ROWS elements each times N vectors each, left in `to`,
-// (OUTER_ROWS, N, lanes).
+// Add to `to`, (OUTER_ROWS, N, lanes) with `to_stride` from row to row, the sum over `depth` places of
+// OUTER_ROWS elements each times N vectors each.
 constexpr int OUTER_ROWS = TILE_ROWS<3>;
 
 template <class T, int N>
 __attribute__((noinline)) void outer_tile(const T *left, std::int64_t left_stride, const T *right,
-                                          std::int64_t right_stride, std::int64_t depth, T *to) {
-  Vec<T> sums[OUTER_ROWS][N] = {};
+                                          std::int64_t right_stride, std::int64_t depth, T *to,
+                                          std::int64_t to_stride) {
+  Vec<T> sums[OUTER_ROWS][N];
+#pragma GCC unroll 8
+  for (int r = 0; r < OUTER_ROWS; ++r)
+#pragma GCC unroll 4
+    for (int n = 0; n < N; ++n) sums[r][n] = load(to + r * to_stride + n * LANES<T>);
   accumulate<0, N, T>(
       sums, [&](int r, std::int64_t k) { return left[k * left_stride + r]; }, right, right_stride,
       depth);
 #pragma GCC unroll 8
   for (int r = 0; r < OUTER_ROWS; ++r)
 #pragma GCC unroll 4
-    for (int n = 0; n < N; ++n) store(to + (r * N + n) * LANES<T>, sums[r][n]);
+    for (int n = 0; n < N; ++n) store(to + r * to_stride + n * LANES<T>, sums[r][n]);
 }
 
 // Turn a square of L vectors round: what was lane k of vector n becomes lane n of vector k.
