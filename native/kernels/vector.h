@@ -44,7 +44,7 @@ GATEWISE_INLINE void store(T *p, Vec<T> v) {
 
 template <class T>
 GATEWISE_INLINE Vec<T> broadcast(T value) {
-  return Vec<T>{} + value;
+  return value - Vec<T>{};  // which leaves -0 as it is, so that nothing is computed
 }
 
 // A row's last vector may be cut off by its end; out of line, so that the fast path keeps registers.
