@@ -39,7 +39,7 @@ struct Forward : Layout<T, CELL> {
   Forward(const Call<T> &call, const T *packed, const Share &share, T *scratch)
       : Base(call), packed(packed), share(share), units(part_of<T>(share, Hp)),
         outputs(part_of<T>(share, Sp)), count(share.rows.count),
-        is_ahead(this->has_norm || count < FEW_ROWS),
+        is_ahead(this->has_norm || (count < FEW_ROWS && call.steps > 1)),
         is_optioned(this->has_options()),
         steps_ahead(!is_ahead ? 0 : count >= ROWS_AHEAD ? 1 : ROWS_AHEAD / (count ? count : 1)) {
     divide(scratch);
