@@ -186,8 +186,8 @@ void bind(nb::module_ &module, const std::string &type) {
       nb::call_guard<Unlocked>());
 
   using F = Frozen<T>;
-  using Sequence = nb::ndarray<T, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
-  using ReadOnly = nb::ndarray<const T, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
+  using Sequence = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
+  using ReadOnly = nb::ndarray<const T, nb::c_contig, nb::device::cpu>;
   nb::class_<F> frozen(module, ("Frozen" + type).c_str());
   frozen.def(
       "__init__",
@@ -198,12 +198,13 @@ void bind(nb::module_ &module, const std::string &type) {
   frozen.def(
       "advance",
       [](F &self, const ReadOnly &x, const Sequence &y, int threads) {
-        const bool fits = x.shape(1) == std::size_t(self.batch()) &&
-                          x.shape(2) == std::size_t(self.inputs()) && y.shape(0) == x.shape(0) &&
-                          y.shape(1) == x.shape(1) && y.shape(2) == std::size_t(self.outputs());
-        if (!fits) throw std::invalid_argument("x or y has not the shape that the layer takes");
+        const std::size_t inputs = self.batch() * self.inputs();
+        const std::size_t steps = x.size() / inputs;
+        const bool fits = x.size() == steps * inputs &&
+                          y.size() == steps * std::size_t(self.batch() * self.outputs());
+        if (!fits) throw std::invalid_argument("x or y has not the size that the layer takes");
         const Unlocked released;
-        self.advance(x.data(), std::int64_t(x.shape(0)), y.data(), threads);
+        self.advance(x.data(), std::int64_t(steps), y.data(), threads);
       },
       nb::arg("x").noconvert(), nb::arg("y").noconvert(), nb::arg("threads") = 1);
   const auto part = [&](const char *name, std::vector<T> F::*member) {

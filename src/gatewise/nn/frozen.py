@@ -36,7 +36,11 @@ class Frozen:
         self._cores = [self._freeze_layer(layer, number) for number in range(layer.num_layers)]
         has_cell = len(layer.state_names) == 2
         self.state = [(core.h, core.c) if has_cell else (core.h,) for core in self._cores]
-        self._outputs = [np.empty((1, *core.h.shape), self._dtype) for core in self._cores]
+        *inner, last = (core.h.shape for core in self._cores)
+        self._between = [np.empty(shape, self._dtype) for shape in inner]  # the layers, in a step
+        self._steps: dict[tuple[int, ...], tuple[int, ...]] = {self._layer_shape: last}  # x → y
+        if batch_size == 1:
+            self._steps[self._layer_shape[1:]] = last[1:]
         self.reset()
 
     def _freeze_layer(self, layer: "RecurrentLayer", number: int) -> Any:
@@ -72,12 +76,15 @@ class Frozen:
         Raises:
             ValueError: if the shape or the dtype is another.
         """
-        self._check(x, self._layer_shape, x.ndim == 1)
-        current = x.reshape(1, *self._layer_shape)
-        for core, y in zip(self._cores, self._outputs, strict=True):
-            core.advance(np.ascontiguousarray(current), y)
-            current = y
-        return current[0, 0].copy() if x.ndim == 1 else current[0].copy()
+        if x.shape not in self._steps or x.dtype != self._dtype:
+            is_single = x.ndim == 1 and self._layer_shape[0] == 1
+            self._refuse(x, self._layer_shape[1:] if is_single else self._layer_shape)
+        current, y = np.ascontiguousarray(x), np.empty(self._steps[x.shape], self._dtype)
+        for core, between in zip(self._cores, self._between, strict=False):  # all but the last
+            core.advance(current, between)
+            current = between
+        self._cores[-1].advance(current, y)
+        return y
 
     def __call__(self, x: Array) -> Array:
         """Take T steps, going on from the state that the last ones left.
@@ -91,22 +98,24 @@ class Frozen:
         Raises:
             ValueError: if the shape or the dtype is another.
         """
-        is_single = x.ndim == 2
-        self._check(x, (x.shape[:1] + self._layer_shape), is_single)
-        current = x.reshape(len(x), *self._layer_shape)
+        batch_size, features = self._layer_shape
+        is_single = x.ndim == 2 and batch_size == 1
+        wanted = (*x.shape[:1], *(() if is_single else (batch_size,)), features)
+        if x.shape != wanted or x.dtype != self._dtype:
+            self._refuse(x, wanted)
+        current = np.ascontiguousarray(x)
         for core in self._cores:
             y = np.empty((len(x), *core.h.shape), self._dtype)
-            core.advance(np.ascontiguousarray(current), y, torch.get_num_threads())
+            core.advance(current, y, torch.get_num_threads())
             current = y
         return current[:, 0] if is_single else current
 
-    def _check(self, x: Array, shape: tuple[int, ...], is_single: bool) -> None:
-        wanted = (*shape[:-2], shape[-1]) if is_single and shape[-2] == 1 else shape
-        if x.shape != wanted or x.dtype != self._dtype:
-            raise ValueError(
-                f"the frozen layer takes x of shape {wanted} and dtype {self._dtype}; "
-                f"got shape {x.shape} and dtype {x.dtype}."
-            )
+    def _refuse(self, x: Array, wanted: tuple[int, ...]) -> None:
+        """Raise ValueError: x is not of the shape and dtype wanted."""
+        raise ValueError(
+            f"the frozen layer takes x of shape {wanted} and dtype {self._dtype}; "
+            f"got shape {x.shape} and dtype {x.dtype}."
+        )
 
 
 def check_freezable(layer: "RecurrentLayer", batch_size: Any) -> None:
