@@ -53,7 +53,9 @@ GRID: tuple[Shape, ...] = (
     (4000, 32, 16, 16),
 )
 CASE_SHAPE: Shape = (100, 32, 128, 128)
-RAGGED_SHAPES: tuple[Shape, ...] = ((50, 32, 64, 64), CASE_SHAPE, (500, 16, 64, 256))
+OPTION_SHAPES: tuple[Shape, ...] = (CASE_SHAPE, (100, 1, 64, 128))
+RAGGED_SHAPES = tuple(shape for shape in SHAPES if shape[1] >= 16)
+STEP_SHAPES: tuple[Shape, ...] = tuple((1, 1, size, size) for size in (64, 128, 256, 512))
 EPOCH_SHAPE: Shape = (168, 32, 8, 64)
 RESET_RATE = 0.01
 
@@ -78,7 +80,7 @@ class Contest:
     Attributes:
         part: the table it belongs to.
         cell: "LSTM" or "GRU".
-        mode: "forward", "train" or "epoch".
+        mode: "forward", "train", "step" or "epoch".
         shape: T, B, I, H.
         threads: of each contender.
         entries: the first that is not plain is the truth of the others.
@@ -169,17 +171,30 @@ def _options(given: dict[str, Any]) -> Iterator[Contest]:
         Entry("ours", "ours, plain", is_plain=True),
     )
     single = [form for form in FORMS.values() if len(form.options) == 1]
-    for form, mode in product(single, given["modes"]):
+    for form, mode, shape in product(single, given["modes"], OPTION_SHAPES):
         if form.cell.upper() in given["cells"] and "proj_size" not in form.options:
             case = ", ".join(f"{name}={value!r}" for name, value in form.options.items())
             cell, threads = form.cell.upper(), given["threads"]
-            yield Contest("options", cell, mode, CASE_SHAPE, threads, entries, case, form.options)
+            yield Contest("options", cell, mode, shape, threads, entries, case, form.options)
+
+
+def _steps(given: dict[str, Any]) -> Iterator[Contest]:
+    """One step of one sequence: torch's cell, our frozen layer, and a model of one step."""
+    entries = (Entry("torch", "torch's cell"), Entry("ours", "ours"), *label_entries("onnxruntime"))
+    for cell, shape in product(given["cells"], STEP_SHAPES):
+        yield Contest("step", cell, "step", shape, given["threads"], entries)
 
 
 def _one_process(given: dict[str, Any]) -> Iterator[Contest]:
     """torch and ours side by side within one process."""
     entries = label_entries("torch", "ours", process="both")
     return plain_contests("one-process", given, given["shapes"], entries)
+
+
+def _avx2(given: dict[str, Any]) -> Iterator[Contest]:
+    """Ours without AVX-512, which torch goes on using where there is any."""
+    entries = (Entry("torch", "torch"), Entry("ours", "ours", process="avx2"))
+    return plain_contests("avx2", given, given["shapes"], entries)
 
 
 def _epoch(given: dict[str, Any]) -> Iterator[Contest]:
@@ -193,7 +208,9 @@ CASES: dict[str, Callable[[dict[str, Any]], Iterator[Contest]]] = {
     "ragged": _ragged,
     "resets": _resets,
     "options": _options,
+    "step": _steps,
     "one-process": _one_process,
+    "avx2": _avx2,
     "epoch": _epoch,
 }
 
@@ -231,4 +248,4 @@ def count_operations(job: dict[str, Any], arrays: dict[str, np.ndarray]) -> int:
         for name, a in arrays.items()
         if name.startswith(("weight_ih", "weight_hh", "weight_hr"))
     )
-    return 2 * rows * weights * (1 if job["mode"] == "forward" else 3)
+    return 2 * rows * weights * (1 if job["mode"] in ("forward", "step") else 3)

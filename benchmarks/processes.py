@@ -14,16 +14,17 @@ import numpy as np
 from cases import Contest, Entry, count_operations, draw_tensors
 
 WORKER = Path(__file__).with_name("worker.py")
-TOLERANCES = {"forward": 1e-4, "train": 1e-3, "epoch": 1e-3}  # of the largest value
+TOLERANCES = {"forward": 1e-4, "step": 1e-4, "train": 1e-3, "epoch": 1e-3}  # of the largest value
+SETTINGS = {"avx2": {"GATEWISE_CPU": "avx2"}}  # of the environment, by process
 TURN = 0.03  # seconds of timed calls
 PAUSE = 0.02  # seconds between turns, for the threads of the one before to fall asleep
 Arrays = dict[str, np.ndarray]
 
 
 class Worker:
-    """One process, with its own count of threads."""
+    """One process, with its own count of threads, and what the environment is to say besides."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, settings: dict[str, str] | None = None) -> None:
         flag = "--xla_cpu_multi_thread_eigen=" + ("true" if threads > 1 else "false")
         given = {"OMP_NUM_THREADS": str(threads), "XLA_FLAGS": flag, "JAX_PLATFORMS": "cpu"}
         self.process = subprocess.Popen(
@@ -31,7 +32,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, **given},
+            env={**os.environ, **given, **(settings or {})},
         )
 
     def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
@@ -71,7 +72,7 @@ class Team:
         """Give the process of that name, anew if the one before has ended."""
         worker = self.workers.get(process)
         if worker is None or worker.process.poll() is not None:
-            worker = self.workers[process] = Worker(self.threads)
+            worker = self.workers[process] = Worker(self.threads, SETTINGS.get(process))
         return worker
 
     def path(self, name: str) -> str:

@@ -225,6 +225,16 @@ PARTS = {
         "which is what one would write in torch. Beside it, our own layer without the option: "
         "below 1, that is what the option costs.",
     ),
+    "step": (
+        "One step of one sequence",
+        "Ours is `layer.freeze().step(x)` on a NumPy array, torch's is `LSTMCell` or `GRUCell` in "
+        "`inference_mode`; both go on from the state that the last step left. ONNX Runtime runs a "
+        "model of one step from zero, and so is given no state.",
+    ),
+    "avx2": (
+        "Ours without AVX-512",
+        "Ours is forced to AVX2 (`GATEWISE_CPU=avx2`); torch is not.",
+    ),
     "epoch": (
         "One training epoch of a small forecaster",
         "Layer and linear head on the last output, Adam, 60 batches.",
@@ -250,7 +260,23 @@ def render_part(name: str, rows: list[Row]) -> str:
     if name == "one-process":
         command = f"{RUN} --cases one-process"
     title = f"{title}, {count_threads(rows[0]['threads'])}"
-    return section(title, command, table(header, body), note)
+    tables = [table(header, body), show_means(rows, others)]
+    return section(title, command, "\n\n".join(filter(None, tables)), note)
+
+
+def show_means(rows: list[Row], others: list[str]) -> str:
+    """Give a table of geometric means of the ratios, over whatever has more than one row."""
+    groups: dict[tuple[str, str, str], list[Row]] = {}
+    for row in rows:
+        size = f"B ≥ {SMALL}" if row["shape"][1] >= SMALL else f"B < {SMALL}"
+        groups.setdefault((row["cell"], row["mode"], size), []).append(row)
+    body = [
+        [*key, *(show_number(mean_ratio(group, label)) for label in others)]
+        for key, group in groups.items()
+        if len(group) > 1
+    ]
+    header = ["geometric mean", "mode", "batch", *map(name_of, others)]
+    return table(header, body) if body else ""
 
 
 def render_gaps(result: Result) -> str:

@@ -24,6 +24,8 @@ def prepare(job: dict[str, Any], arrays: dict[str, np.ndarray]) -> Callable[[], 
     layer = _build(job, tensors)
     if job["mode"] == "epoch":
         return _Epoch(layer, job["shape"])
+    if job["mode"] == "step":
+        return _make_step(job, layer, tensors["x"])
     call = _make_call(job, layer, tensors)
     if job["mode"] == "forward":
         layer.eval()
@@ -88,6 +90,24 @@ def _train(call: Callable[[Tensor], Tensor], wanted: Results, dy: Tensor) -> Res
     y = call(wanted["x"])
     grads = torch.autograd.grad(y, list(wanted.values()), dy, allow_unused=True)
     return {"y": y.detach(), **{k: g for k, g in zip(wanted, grads, strict=True) if g is not None}}
+
+
+def _make_step(job: dict[str, Any], layer: torch.nn.Module, x: Tensor) -> Callable[[], Results]:
+    """Give one step, which goes on from the state that the last one left; y is (1, B, H)."""
+    if job["contender"] in BACKENDS:
+        frozen, array = layer.freeze(x.shape[1]), x[0].numpy()
+        return lambda: {"y": torch.from_numpy(frozen.step(array))[None]}
+    cell = getattr(torch.nn, job["cell"] + "Cell")(*job["shape"][2:])
+    cell.load_state_dict({k.removesuffix("_l0"): w for k, w in layer.state_dict().items()})
+    state = None
+
+    def run() -> Results:
+        nonlocal state
+        with torch.inference_mode():
+            state = cell(x[0], state)
+        return {"y": (state[0] if isinstance(state, tuple) else state)[None]}
+
+    return run
 
 
 class _Epoch:
