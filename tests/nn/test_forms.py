@@ -116,6 +116,13 @@ def test_form_runs_in_every_dtype_near_float64(form: str) -> None:
 
 
 @every_form
+def test_extras_are_the_weights_of_the_same_names(form: str) -> None:
+    weights = make_form(form).weights(0, 0)
+    for name, extra in weights.extras._asdict().items():
+        assert getattr(weights, name) is extra
+
+
+@every_form
 def test_functional_call_uses_every_parameter(form: str) -> None:
     layer, x = make_form(form, **TWOFOLD), draw(4, 2, 3)
     resets = torch.zeros(4, 2, dtype=torch.bool)
