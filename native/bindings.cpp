@@ -1,6 +1,7 @@
 // The core as a Python module: structures of sizes and addresses, and the calls that take them.
 //
-// Addresses come as integers from tensors that the caller keeps alive, dense and of the right type. The interpreter's lock is given up while a call runs.
+// Tensors are asked by their Python methods, so that nothing of torch is compiled in, and live as
+// long as the structures that point to them. The interpreter's lock is given up while a call runs.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/array.h>
@@ -10,7 +11,9 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <string>
 #include <thread>
 #include <tuple>
 
@@ -45,6 +48,52 @@ class Unlocked {
 #endif
   }
   PyThreadState *state_;
+};
+
+// A name that is looked up often.
+PyObject *name(const char *text) { return PyUnicode_InternFromString(text); }
+
+nb::object ask(nb::handle tensor, PyObject *method) {
+  PyObject *answer = PyObject_CallMethodNoArgs(tensor.ptr(), method);
+  if (!answer) throw nb::python_error();
+  return nb::steal(answer);
+}
+
+// The tensor itself, or a copy where its memory is not just its numbers in order.
+nb::object dense(nb::handle tensor) {
+  static PyObject *const is_neg = name("is_neg"), *const resolve_neg = name("resolve_neg"),
+                  *const contiguous = name("contiguous");
+  const bool is_negated = ask(tensor, is_neg).is(Py_True);
+  return ask(is_negated ? ask(tensor, resolve_neg) : nb::borrow(tensor), contiguous);
+}
+
+std::uintptr_t address(nb::handle tensor) {
+  static PyObject *const data_ptr = name("data_ptr");
+  return nb::cast<std::uintptr_t>(ask(tensor, data_ptr));
+}
+
+std::int64_t count(nb::handle tensor) {
+  static PyObject *const numel = name("numel");
+  return nb::cast<std::int64_t>(ask(tensor, numel));
+}
+
+nb::object type_of(nb::handle tensor) {
+  static PyObject *const dtype = name("dtype");
+  PyObject *found = PyObject_GetAttr(tensor.ptr(), dtype);
+  if (!found) throw nb::python_error();
+  return nb::steal(found);
+}
+
+// A structure, and the tensors that it points to.
+template <class Structure>
+struct Holding {
+  Structure structure{};
+  std::vector<nb::object> tensors;
+
+  std::uintptr_t hold(nb::object tensor) {
+    tensors.push_back(std::move(tensor));
+    return address(tensors.back());
+  }
 };
 
 // A tensor that a caller hands over, and how many elements the call's sizes want of it.
@@ -96,20 +145,46 @@ const std::vector<Given<T>> &givens() {
   return all;
 }
 
-// Take the tensors: for each its address and its number of elements, -1 where there is none.
+void check_type(const char *given, nb::handle wanted, nb::handle found, nb::handle type_of_x) {
+  if (found.is(wanted)) return;
+  const std::string must = wanted.is(type_of_x)
+                               ? "x has dtype " + std::string(nb::str(wanted).c_str()) + ", so " +
+                                     given + " must have too"
+                               : std::string(given) + " must have dtype " + nb::str(wanted).c_str();
+  throw nb::value_error((must + "; got " + nb::str(found).c_str() + ".").c_str());
+}
+
+void check_count(const char *given, std::int64_t wanted, std::int64_t found) {
+  if (found != wanted)
+    throw std::invalid_argument(std::string(given) + " must have " + std::to_string(wanted) +
+                                " elements; got " + std::to_string(found));
+}
+
+// Take the tensors, None where there is none, each of the type that stands in its place in `types`.
 template <class T>
-void take(Call<T> &call, const std::vector<std::uintptr_t> &addresses,
-          const std::vector<std::int64_t> &counts) {
+void take(Holding<Call<T>> &holding, const nb::tuple &tensors, const nb::tuple &types) {
   const auto &all = givens<T>();
-  if (addresses.size() != all.size() || counts.size() != all.size())
+  if (tensors.size() != all.size() || types.size() != all.size())
     throw std::invalid_argument("the core takes " + std::to_string(all.size()) + " tensors");
   for (std::size_t k = 0; k < all.size(); ++k) {
-    if (counts[k] >= 0 && counts[k] != all[k].wanted(call))
-      throw std::invalid_argument(std::string(all[k].name) + " must have " +
-                                  std::to_string(all[k].wanted(call)) + " elements; got " +
-                                  std::to_string(counts[k]));
-    all[k].set(call, addresses[k]);
+    const nb::handle tensor = PyTuple_GET_ITEM(tensors.ptr(), k);
+    if (tensor.is_none()) continue;
+    check_type(all[k].name, PyTuple_GET_ITEM(types.ptr(), k), type_of(tensor),
+               PyTuple_GET_ITEM(types.ptr(), 0));
+    check_count(all[k].name, all[k].wanted(holding.structure), count(tensor));
+    all[k].set(holding.structure, holding.hold(dense(tensor)));
   }
+}
+
+Cell cell_of(const std::string &name) {
+  static const std::pair<const char *, Cell> all[] = {{"lstm", Cell::lstm},
+                                                      {"lstm_coupled", Cell::lstm_coupled},
+                                                      {"gru", Cell::gru},
+                                                      {"gru_reset_before", Cell::gru_reset_before},
+                                                      {"rnn", Cell::rnn}};
+  for (const auto &[known, cell] : all)
+    if (name == known) return cell;
+  throw std::invalid_argument("no such cell: " + name);
 }
 
 template <class T>
@@ -125,15 +200,17 @@ Kernels<double> kernels_of(const Target &target) {
 
 template <class T>
 void bind(nb::module_ &module, const std::string &type) {
-  using C = Call<T>;
-  using G = Gradients<T>;
+  using C = Holding<Call<T>>;
+  using G = Holding<Gradients<T>>;
   nb::class_<C> call(module, ("Call" + type).c_str());
   call.def(
       "__init__",
-      [](C *place, Cell cell, bool reverse, bool identity, bool relu, T zoneout_h, T zoneout_c,
-         const std::array<std::int64_t, 5> &sizes) {
-        C made{};
-        made.cell = cell;
+      [](C *place, const std::string &cell, bool reverse, bool identity, bool relu, T zoneout_h,
+         T zoneout_c, const std::array<std::int64_t, 5> &sizes, const nb::tuple &tensors,
+         const nb::tuple &types) {
+        C holding;
+        Call<T> &made = holding.structure;
+        made.cell = cell_of(cell);
         made.reverse = reverse;
         made.identity = identity;
         made.relu = relu;
@@ -141,15 +218,17 @@ void bind(nb::module_ &module, const std::string &type) {
         made.zoneout_c = zoneout_c;
         std::tie(made.steps, made.batch, made.inputs, made.units, made.outputs) =
             std::tie(sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]);
-        new (place) C(made);
+        take(holding, tensors, types);
+        new (place) C(std::move(holding));
       },
       nb::arg("cell"), nb::arg("reverse"), nb::arg("identity"), nb::arg("relu"),
-      nb::arg("zoneout_h"), nb::arg("zoneout_c"), nb::arg("sizes"));
-  call.def("take", &take<T>, nb::arg("addresses"), nb::arg("counts"));
+      nb::arg("zoneout_h"), nb::arg("zoneout_c"), nb::arg("sizes"), nb::arg("tensors"),
+      nb::arg("types"));
   call.def(
       "give",
-      [](C &given, std::uintptr_t y, std::uintptr_t h_n, std::uintptr_t c_n,
+      [](C &holding, std::uintptr_t y, std::uintptr_t h_n, std::uintptr_t c_n,
          std::uintptr_t activations) {
+        Call<T> &given = holding.structure;
         given.y = reinterpret_cast<T *>(y);
         given.h_n = reinterpret_cast<T *>(h_n);
         given.c_n = reinterpret_cast<T *>(c_n);
@@ -157,30 +236,46 @@ void bind(nb::module_ &module, const std::string &type) {
       },
       nb::arg("y"), nb::arg("h_n"), nb::arg("c_n"), nb::arg("activations"));
 
+  // `given` are dy, dh_n, dc_n; `wanted`, to be written, as the inputs of the call.
   nb::class_<G>(module, ("Gradients" + type).c_str())
       .def(
           "__init__",
-          [](G *place, const std::array<std::uintptr_t, 3> &given,
-             const std::array<std::uintptr_t, 15> &wanted) {
-            static_assert(sizeof(G) == sizeof given + sizeof wanted);
-            G made{};
-            std::memcpy(&made, given.data(), sizeof given);
-            std::memcpy(&made.dx, wanted.data(), sizeof wanted);
-            new (place) G(made);
+          [](G *place, const nb::tuple &given, const nb::list &wanted) {
+            constexpr std::size_t GIVEN = 3;
+            std::array<std::uintptr_t, GIVEN + 15> addresses{};
+            static_assert(sizeof(Gradients<T>) == sizeof addresses);
+            if (given.size() + wanted.size() != addresses.size() || given.size() != GIVEN)
+              throw std::invalid_argument("the core takes 3 gradients and gives 15");
+            G holding;
+            for (std::size_t k = 0; k < addresses.size(); ++k) {
+              const nb::handle tensor = k < GIVEN ? PyTuple_GET_ITEM(given.ptr(), k)
+                                                  : PyList_GET_ITEM(wanted.ptr(), k - GIVEN);
+              if (!tensor.is_none())
+                addresses[k] = holding.hold(k < GIVEN ? dense(tensor) : nb::borrow(tensor));
+            }
+            std::memcpy(&holding.structure, addresses.data(), sizeof addresses);
+            new (place) G(std::move(holding));
           },
           nb::arg("given"), nb::arg("wanted"));
 
   module.def(
       "forward",
       [](const C &given, const std::string &name, int threads) {
-        forward<T>(given, kernels_of<T>(target(name)), nullptr, threads);
+        forward<T>(given.structure, kernels_of<T>(target(name)), nullptr, threads);
       },
       nb::arg("call"), nb::arg("target"), nb::arg("threads"),
       nb::call_guard<Unlocked>());
+  // The state's gradients are carried through time, wanted or not.
   module.def(
       "backward",
       [](const C &given, const G &wanted, const std::string &name, int threads) {
-        backward(given, wanted, kernels_of<T>(target(name)), threads);
+        const Call<T> &call = given.structure;
+        Gradients<T> all = wanted.structure;
+        std::vector<T> dh_0(all.dh_0 ? 0 : call.batch * call.outputs);
+        std::vector<T> dc_0(all.dc_0 || !call.c_0 ? 0 : call.batch * call.units);
+        if (!all.dh_0) all.dh_0 = dh_0.data();
+        if (!all.dc_0 && call.c_0) all.dc_0 = dc_0.data();
+        backward(call, all, kernels_of<T>(target(name)), threads);
       },
       nb::arg("call"), nb::arg("gradients"), nb::arg("target"), nb::arg("threads"),
       nb::call_guard<Unlocked>());
@@ -192,7 +287,7 @@ void bind(nb::module_ &module, const std::string &type) {
   frozen.def(
       "__init__",
       [](F *place, const C &given, const std::string &name) {
-        new (place) F(given, kernels_of<T>(target(name)));
+        new (place) F(given.structure, kernels_of<T>(target(name)));
       },
       nb::arg("call"), nb::arg("target"));
   frozen.def(
@@ -226,19 +321,16 @@ void bind(nb::module_ &module, const std::string &type) {
 NB_MODULE(_native, module) {
   // A daemon thread that is in a call when the interpreter ends keeps its structures.
   nb::set_leak_warnings(false);
-  nb::enum_<Cell>(module, "Cell")
-      .value("lstm", Cell::lstm)
-      .value("lstm_coupled", Cell::lstm_coupled)
-      .value("gru", Cell::gru)
-      .value("gru_reset_before", Cell::gru_reset_before)
-      .value("rnn", Cell::rnn);
   module.def("available_targets", &available_targets);
+  // What os.environ says, at a tenth of its cost.
+  module.def(
+      "environment", [](const char *name) { return std::getenv(name); }, nb::arg("name"));
   module.def(
       "activations",
-      [](Cell cell, std::int64_t units, std::int64_t outputs, bool has_projection, bool has_norm) {
+      [](const std::string &cell, std::int64_t units, std::int64_t outputs, bool has_projection, bool has_norm) {
         const float any = 0;  // its address is not followed
         Call<float> call{};
-        call.cell = cell;
+        call.cell = cell_of(cell);
         call.units = units;
         call.outputs = outputs;
         call.w_hr = has_projection ? &any : nullptr;

@@ -189,6 +189,21 @@ def test_probability_that_is_changed_later_is_checked_too(name: str) -> None:
     assert not torch.equal(layer(X + 1)[0], layer(X + 1)[0])
 
 
+def test_options_that_were_right_before_do_not_let_wrong_ones_through() -> None:
+    """Checked options are kept by value, and True == 1, while a list has no hash."""
+    layer = gatewise.LSTM(3, 5, zoneout=(1, 1), recurrent_dropout=1)
+    layer(X)
+    for name, wrong in (("zoneout", (True, True)), ("recurrent_dropout", True)):
+        right = getattr(layer, name)
+        setattr(layer, name, wrong)
+        with pytest.raises(ValueError, match=f"{name} must be a probability.*got True"):
+            layer(X)
+        setattr(layer, name, right)
+    layer.output_activation = ["tanh"]
+    with pytest.raises(ValueError, match=r"output_activation must be one of .*got \['tanh'\]"):
+        layer(X)
+
+
 def test_dropout_without_a_second_layer_warns() -> None:
     with pytest.warns(UserWarning, match="acts between layers") as caught:
         gatewise.GRU(3, 5, dropout=0.1)

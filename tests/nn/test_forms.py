@@ -116,6 +116,21 @@ def test_form_runs_in_every_dtype_near_float64(form: str) -> None:
 
 
 @every_form
+def test_extras_are_the_weights_of_the_same_names(form: str) -> None:
+    weights = make_form(form).weights(0, 0)
+    for name, extra in weights.extras._asdict().items():
+        assert getattr(weights, name) is extra
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_probability_of_1_is_that_of_1_point_0(kind: str) -> None:
+    layers = [getattr(gatewise, kind)(3, 5, zoneout=p).eval() for p in (1, 1.0)]
+    layers[1].load_state_dict(layers[0].state_dict())
+    x = torch.randn(9, 2, 3)
+    assert torch.equal(layers[0](x)[0], layers[1](x)[0])
+
+
+@every_form
 def test_functional_call_uses_every_parameter(form: str) -> None:
     layer, x = make_form(form, **TWOFOLD), draw(4, 2, 3)
     resets = torch.zeros(4, 2, dtype=torch.bool)

@@ -255,6 +255,13 @@ def test_tensors_of_another_type_are_refused(name: str) -> None:
         run_operator("gru", mixed, backend="cpu")
 
 
+def test_resets_that_are_no_bits_are_refused() -> None:
+    """Eight bytes a flag would be taken for eight flags."""
+    resets = torch.zeros(3, 2, dtype=torch.int64)
+    with pytest.raises(ValueError, match=r"resets must have dtype torch.bool; got torch.int64"):
+        run_operator("gru", make_tensors("gru", 3, 2), resets=resets, backend="cpu")
+
+
 # ---- odd and great sizes ----
 
 

@@ -19,12 +19,14 @@ def output_type(weight: Tensor) -> torch.dtype | None:
 
     As everywhere, autocast leaves double precision alone.
     """
-    is_on = torch.is_autocast_enabled("cpu") and weight.device.type == "cpu"
-    return torch.get_autocast_dtype("cpu") if is_on and weight.dtype == torch.float32 else None
+    if not torch.is_autocast_enabled("cpu"):
+        return None
+    is_single = weight.device.type == "cpu" and weight.dtype == torch.float32
+    return torch.get_autocast_dtype("cpu") if is_single else None
 
 
 def widen(value: Any, weight: Tensor) -> Any:
-    """Give what a user passed, a tensor, a pair or a packed batch, in the type of the weights.
+    """Give what a user passed, tensors, packed batches and tuples of them, in the weights' type.
 
     Where autocast is off everything stays as it is, and so does always what is not in 16 bits.
     """
@@ -41,9 +43,3 @@ def widen(value: Any, weight: Tensor) -> Any:
 def suspended(weight: Tensor) -> AbstractContextManager[Any]:
     """Switch autocast off for a while, if it is on."""
     return nullcontext() if output_type(weight) is None else torch.autocast("cpu", enabled=False)
-
-
-def narrow(output: Tensor | PackedSequence, weight: Tensor) -> Tensor | PackedSequence:
-    """Give a layer's output in autocast's type, if that is on."""
-    wanted = output_type(weight)
-    return output if wanted is None else output.to(wanted)

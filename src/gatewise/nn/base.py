@@ -1,7 +1,7 @@
 """What the three layers share: weights, forms of input, and one loop over layers and directions."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -13,7 +13,7 @@ from gatewise.nn import autocast, checks, layout
 from gatewise.nn.frozen import Frozen
 from gatewise.nn.init import initialise
 from gatewise.nn.module import RecurrentModule
-from gatewise.ops.call import Extras, check_probability
+from gatewise.ops.call import check_probability
 from gatewise.ops.dispatch import check_backend_name
 from gatewise.ops.weights import Weights
 
@@ -26,14 +26,15 @@ class Batch(NamedTuple):
 
     Attributes:
         x: (T, B, I).
-        state: (L·D, B, H or P) each.
+        state: for h, and for an LSTM's c, the tensors (B, H or P) of each layer and direction; also
+            as one tensor, (L·D, B, H or P).
         lengths: (B,) int64, or None.
         resets: (T, B) bool, or None.
         layout: how to give results the form in which the input came.
     """
 
     x: Tensor
-    state: tuple[Tensor, ...]
+    state: tuple[Sequence[Tensor] | Tensor, ...]
     lengths: Tensor | None
     resets: Tensor | None
     layout: layout.Layout
@@ -179,10 +180,12 @@ class RecurrentLayer(RecurrentModule):
         Returns:
             The output in the input's form, and the tuple of final states, (L·D, B, ·) each.
         """
-        weight = self.weight_ih_l0
-        with autocast.suspended(weight):
+        output_type = autocast.output_type(self._weight("weight_ih_l0"))
+        if output_type is None:
+            return self._run_layers(operator, batch)
+        with torch.autocast("cpu", enabled=False):
             output, state = self._run_layers(operator, batch)
-        return autocast.narrow(output, weight), state
+        return output.to(output_type), state
 
     def _run_layers(
         self, operator: Operator, batch: Batch
@@ -197,22 +200,21 @@ class RecurrentLayer(RecurrentModule):
             y = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)  # (T, B, D·H)
             if self.dropout and layer < self.num_layers - 1:
                 y = F.dropout(y, self.dropout, self.training)
-        state_n = (  # (L·D, B, ·) each
-            torch.stack(states) if len(states) > 1 else states[0].unsqueeze(0)
-            for states in zip(*final, strict=True)
-        )
-        restore = batch.layout
-        return restore.restore_output(y), tuple(restore.restore_state(s) for s in state_n)
+        restore, state_n = batch.layout, []
+        for states in zip(*final, strict=True):
+            joined = torch.stack(states) if len(states) > 1 else states[0].unsqueeze(0)
+            state_n.append(restore.restore_state(joined))  # from (L·D, B, ·)
+        return restore.restore_output(y), tuple(state_n)
 
     def arguments(
         self, layer: int, direction: int, x: Tensor, batch: Batch, seed: Tensor | None
     ) -> tuple[Any, ...]:
         """Give the operator's arguments for one layer and direction, with input ``x``."""
-        weights = self.weights(layer, direction)
-        state = (s[layer * self.num_directions + direction] for s in batch.state)
+        weights, row = self.weights(layer, direction), layer * self.num_directions + direction
+        state = [s[row] for s in batch.state]
         options = self.options(layer=layer, reverse=direction == 1, backend=self.backend)
-        extras = Extras(**{field: getattr(weights, field) for field in Extras._fields})
-        if batch.resets is None:
+        extras = weights.extras
+        if batch.resets is None and extras.initial_h is not None:
             extras = extras._replace(initial_h=None, initial_c=None)
         return (x, *state, *weights[:4], extras, batch.lengths, batch.resets, seed, options)
 
@@ -228,8 +230,8 @@ class RecurrentLayer(RecurrentModule):
         Raises:
             ValueError: if one does not fit the layer or the others.
         """
-        owner, weight = type(self).__name__, self.weight_ih_l0
-        input, hx = autocast.widen(input, weight), autocast.widen(hx, weight)
+        owner, weight = type(self).__name__, self._weight("weight_ih_l0")
+        input, hx = autocast.widen((input, hx), weight)
         if isinstance(input, PackedSequence):
             if lengths is not None or resets is not None:
                 raise ValueError(
@@ -238,38 +240,42 @@ class RecurrentLayer(RecurrentModule):
                 )
             checks.check_input(owner, input.data, (2, 2), self.input_size, weight)
             x, lengths, form = layout.packed(input)
-            state = self._checked_state(hx, (x.shape[1],), weight)
+            state = self._initial_state(hx, (x.shape[1],), weight, form)
             return Batch(x, state, lengths, None, form)
 
         checks.check_input(owner, input, (2, 3), self.input_size, weight)
         is_batched, batch_first = input.dim() == 3, self.batch_first and input.dim() == 3
         x, form = layout.batched(input, batch_first) if is_batched else layout.unbatched(input)
         steps, batch_shape = x.shape[0], (x.shape[1],) if is_batched else ()
-        state = self._checked_state(hx, batch_shape, weight)
+        state = self._initial_state(hx, batch_shape, weight, form)
         if lengths is not None:
             lengths = checks.check_lengths(owner, lengths, batch_shape, steps, x.device).view(-1)
         if resets is not None:
             resets = checks.check_resets(owner, resets, tuple(input.shape[:-1]), x.device)
             resets = resets.t() if batch_first else resets.view(x.shape[:2])
-        return Batch(x, tuple(form.arrange_state(s) for s in state), lengths, resets, form)
+        return Batch(x, state, lengths, resets, form)
 
-    def _checked_state(
-        self, hx: Any, batch_shape: tuple[int, ...], weight: Tensor
-    ) -> tuple[Tensor, ...]:
+    def _initial_state(
+        self, hx: Any, batch_shape: tuple[int, ...], weight: Tensor, form: layout.Layout
+    ) -> tuple[Sequence[Tensor] | Tensor, ...]:
+        """Give the state before the first step as a ``Batch`` has it."""
         rows = self.num_layers * self.num_directions
-        widths = (self.proj_size or self.hidden_size, self.hidden_size)
-        shapes = [(rows, *batch_shape, width) for width in widths[: len(self.state_names)]]
-        if hx is None and self.learn_initial_state:
+        widths = (self.proj_size or self.hidden_size, self.hidden_size)[: len(self.state_names)]
+        if hx is not None:
+            owner, shapes = type(self).__name__, [(rows, *batch_shape, width) for width in widths]
+            state = checks.check_state(owner, hx, self.state_names, shapes, weight)
+            return tuple(form.arrange_state(s) for s in state)
+        batch = batch_shape[0] if batch_shape else 1
+        if self.learn_initial_state:
+            every = self._every_weights()
+            learned = [[w.initial_h for w in every], [w.initial_c for w in every]]
             return tuple(
-                torch.stack(initial).view(rows, *(1 for _ in batch_shape), -1).expand(shape)
-                for initial, shape in zip(self._initial_states(), shapes, strict=True)
+                [initial.expand(batch, -1) for initial in part if initial is not None]
+                for part in learned[: len(widths)]
             )
-        return checks.check_state(type(self).__name__, hx, self.state_names, shapes, weight)
-
-    def _initial_states(self) -> list[list[Any]]:
-        """Give the learned state's parts, each a list over layers and directions of (H or P,)."""
-        every, fields = self._every_weights(), ("initial_h", "initial_c")
-        return [[getattr(w, field) for w in every] for field in fields[: len(self.state_names)]]
+        # Nothing writes into a state, so that all that are of one size can be the same zeros.
+        zeros = {width: weight.new_zeros(batch, width) for width in set(widths)}
+        return tuple([zeros[width]] * rows for width in widths)
 
 
 def _suffix(layer: int, direction: int) -> str:

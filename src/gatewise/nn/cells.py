@@ -9,7 +9,7 @@ from gatewise.nn import autocast, checks
 from gatewise.nn.init import initialise
 from gatewise.nn.layers import Device
 from gatewise.nn.module import RecurrentModule
-from gatewise.ops import Call, Extras, reference
+from gatewise.ops import Call, reference
 from gatewise.ops.masks import make_masks
 
 
@@ -58,7 +58,7 @@ class RecurrentCell(RecurrentModule):
     def take_step(self, input: Tensor, hx: Any, mask: Any) -> tuple[Tensor, ...]:
         """Check the arguments of ``forward`` and give the new state."""
         owner, weights = type(self).__name__, self._weights("")
-        input, hx, mask = (autocast.widen(v, weights.w_ih) for v in (input, hx, mask))
+        input, hx, mask = autocast.widen((input, hx, mask), weights.w_ih)
         checks.check_input(owner, input, (1, 2), self.input_size, weights.w_ih)
         shape = (*input.shape[:-1], self.hidden_size)
         if hx is None and self.learn_initial_state:
@@ -71,11 +71,9 @@ class RecurrentCell(RecurrentModule):
             checks.check_mask(owner, mask, state[0])
         if is_single := input.dim() == 1:
             input, state = input.unsqueeze(0), tuple(s.unsqueeze(0) for s in state)
-        extras = Extras(**{field: getattr(weights, field) for field in Extras._fields})
         seed, options = self.draw_seed(), self.options()
-        call = Call.from_arguments(
-            self.cell, input.unsqueeze(0), *state, *weights[:4], extras, None, None, seed, options
-        )
+        given = (*weights[:4], weights.extras, None, None, seed, options)
+        call = Call.from_arguments(self.cell, input.unsqueeze(0), *state, *given)
         with autocast.suspended(weights.w_ih):
             result = reference.run(call, make_masks(call)._replace(recurrent=mask))
         return tuple(s.squeeze(0) if is_single else s for s in result.state)

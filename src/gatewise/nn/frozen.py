@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from gatewise.ops.call import Call, Extras
+from gatewise.ops.call import Call
 from gatewise.ops.native_call import freeze
 
 if TYPE_CHECKING:
@@ -46,17 +46,16 @@ class Frozen:
     def _freeze_layer(self, layer: "RecurrentLayer", number: int) -> Any:
         weights, batch_size = layer.weights(number, 0), self._layer_shape[0]
         widths = (layer.proj_size or layer.hidden_size, layer.hidden_size)
-        given = (weights.initial_h, weights.initial_c)
+        learned = (weights.initial_h, weights.initial_c)
         states = tuple(
             weights.w_ih.new_zeros(batch_size, width) + (0 if initial is None else initial)
-            for initial, width in zip(given, widths, strict=True)
+            for initial, width in zip(learned, widths, strict=True)
         )[: len(layer.state_names)]
         self._initial.append(tuple(s.detach().numpy() for s in states))
         x = weights.w_ih.new_zeros(1, batch_size, weights.w_ih.shape[1])
-        extras = Extras(**{name: getattr(weights, name) for name in Extras._fields})
         options = layer.options(layer=number, reverse=False, backend="cpu")
-        call = Call(layer.cell, x, states, *weights[:4], extras, None, None, None, options)
-        return freeze(call)
+        given = (*weights[:4], weights.extras, None, None, None, options)
+        return freeze(Call(layer.cell, x, states, *given))
 
     def reset(self) -> None:
         """Begin a new sequence: from zero, or from the learned initial state."""

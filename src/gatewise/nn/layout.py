@@ -25,10 +25,13 @@ def _same(tensor: Tensor) -> Tensor:
     return tensor
 
 
+_AS_IT_CAME = Layout(_same, _same, _same)
+
+
 def batched(x: Tensor, batch_first: bool) -> tuple[Tensor, Layout]:
     """Give a batch as (T, B, I), and its layout."""
     if not batch_first:
-        return x, Layout(_same, _same, _same)
+        return x, _AS_IT_CAME
     return x.transpose(0, 1), Layout(_same, _same, lambda y: y.transpose(0, 1))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import torch
@@ -21,6 +22,30 @@ _OWN_OPTIONS = {
 }
 _SEEDS = 2**63 - 1  # as many as an int64 has from 0 on
 _FLAGS = ("bias", "peephole", "coupled", "layer_norm", "learn_initial_state")
+
+
+def _make_options(
+    cell: CellName,
+    recurrent_dropout: float,
+    layer: int,
+    reverse: bool,
+    backend: str,
+    *values: Any,
+) -> Any:
+    """Make an operator's options; ``values`` are those of the cell's own, then zoneout's."""
+    names = _OWN_OPTIONS[cell]
+    return OPTIONS[cell](
+        **dict(zip(names, values, strict=False)),
+        zoneout=values[len(names) :],
+        recurrent_dropout=recurrent_dropout,
+        layer=layer,
+        reverse=reverse,
+        backend=backend,
+    )
+
+
+# By value, so that a layer's changed attribute is seen; and by type, since True == 1 is refused.
+_known_options = lru_cache(maxsize=1024, typed=True)(_make_options)
 
 
 class RecurrentModule(nn.Module):
@@ -47,15 +72,16 @@ class RecurrentModule(nn.Module):
 
     def options(self, *, layer: int = 0, reverse: bool = False, backend: str = "auto") -> Any:
         """Give the operator's options for one layer and direction."""
-        own = {name: getattr(self, name) for name in _OWN_OPTIONS[self.cell]}
-        return OPTIONS[self.cell](
-            **own,
-            recurrent_dropout=self.recurrent_dropout,
-            zoneout=self._zoneout(),
-            layer=layer,
-            reverse=reverse,
-            backend=backend,
-        )
+        cell = self.cell
+        own = [getattr(self, name) for name in _OWN_OPTIONS[cell]]
+        common = (self.recurrent_dropout, layer, reverse, backend)
+        values = (cell, *common, *own, *self._zoneout())
+        if torch.compiler.is_compiling():  # which warns of caches
+            return _make_options(*values)
+        try:
+            return _known_options(*values)
+        except TypeError:  # a value that has no hash, and so is no option: say which
+            return _make_options(*values)
 
     @property
     def draws_masks(self) -> bool:
@@ -123,10 +149,17 @@ class RecurrentModule(nn.Module):
             self.register_parameter(name, nn.Parameter(empty))
         self._names[suffix] = names
 
+    def _weight(self, name: str) -> Any:
+        """Look a weight up as ``getattr`` does, at a fraction of the cost where it is a parameter.
+
+        What takes a parameter's place (parametrize, prune, ...) removes the parameter.
+        """
+        weight = self._parameters.get(name)
+        return getattr(self, name) if weight is None else weight
+
     def _weights(self, suffix: str) -> Weights:
-        return Weights(
-            **{field: getattr(self, name) for field, name in self._names[suffix].items()}
-        )
+        names = self._names[suffix].items()
+        return Weights(**{field: self._weight(name) for field, name in names})
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False

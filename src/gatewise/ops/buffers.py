@@ -27,6 +27,8 @@ class Buffers:
             count: elements it must have at least.
             like: a tensor of the dtype wanted, on the CPU.
         """
+        if not self._idle:
+            return like.new_empty(count)
         with self._lock:
             for k, buffer in enumerate(self._idle):
                 if buffer.dtype == like.dtype and count <= buffer.numel() <= 2 * count:

@@ -138,17 +138,8 @@ class Call(NamedTuple):
 
     @classmethod
     def from_arguments(cls, cell: CellName, *arguments: Any) -> "Call":
-        """Make the call from an operator's positional arguments.
-
-        Raises:
-            ValueError: if a seed is given and no option draws random numbers.
-        """
+        """Make the call from an operator's positional arguments."""
         x, *state, w_ih, w_hh, b_ih, b_hh, extras, lengths, resets, seed, options = arguments
-        if seed is not None and not options.draws:
-            raise ValueError(
-                f"{cell} was given a seed, but none of its options draws random numbers: "
-                "pass seed=None."
-            )
         weights = (w_ih, w_hh, b_ih, b_hh)
         return cls(cell, x, tuple(state), *weights, extras, lengths, resets, seed, options)
 
@@ -158,6 +149,15 @@ class Result(NamedTuple):
 
     y: Tensor
     state: tuple[Tensor, ...]
+
+
+def check_seed(call: Call) -> None:
+    """Raise ValueError if a call has a seed and no option that draws random numbers."""
+    if call.seed is not None and not call.options.draws:
+        raise ValueError(
+            f"{call.cell} was given a seed, but none of its options draws random numbers: "
+            "pass seed=None."
+        )
 
 
 def check_choice(name: str, value: object, choices: Sequence[object]) -> None:

@@ -19,6 +19,7 @@ from gatewise.ops.native_call import (
     Guides,
     Inputs,
     Manner,
+    count_activations,
     describe,
     native,
     run_backward,
@@ -37,20 +38,17 @@ _LEAST_ROWS = 64  # T·B, from which on an LSTM without gradients is faster than
 
 def unsupported(call: Call) -> str | None:
     """Give the reason why the core cannot do the call, or None."""
-    tests = (
-        (native is None, "it was not built when the package was installed"),
-        (call.x.device.type != "cpu", "the input is not on a CPU"),
-        (call.x.dtype not in TYPES, "it has float32 and float64 only"),
-        (
-            torch._C._functorch.get_dynamic_layer_stack_depth() > 0,
-            "the transforms of torch.func cannot look into it",
-        ),
-        (
-            torch.autograd.forward_ad._current_level >= 0,
-            "it has no forward-mode derivatives",
-        ),
-    )
-    return next((reason for applies, reason in tests if applies), None)
+    if native is None:
+        return "it was not built when the package was installed"
+    if not call.x.is_cpu:
+        return "the input is not on a CPU"
+    if call.x.dtype not in TYPES:
+        return "it has float32 and float64 only"
+    if torch._C._functorch.get_dynamic_layer_stack_depth() > 0:
+        return "the transforms of torch.func cannot look into it"
+    if torch.autograd.forward_ad._current_level >= 0:
+        return "it has no forward-mode derivatives"
+    return None
 
 
 def slower(call: Call) -> str | None:
@@ -75,13 +73,14 @@ def slower(call: Call) -> str | None:
 def run(call: Call) -> Result:
     """Do the call."""
     inputs, (manner, guides) = Inputs.of(call), describe(call, make_masks(call))
+    outputs: tuple[Any, ...]
     is_training = wants_gradients(inputs)
     if is_traced(call):
         outputs = library.recurrence(manner, guides, inputs, is_training=is_training)
     elif is_training:
         outputs = _Recurrence.apply(manner, guides, *inputs)
     else:
-        outputs = run_forward(manner, guides, inputs, target(), is_training=False)
+        outputs = run_forward(manner, guides, inputs, target())
     y, h_n, c_n, *_ = outputs
     return Result(y, (h_n,) if inputs.c_0 is None else (h_n, c_n))
 
@@ -90,7 +89,8 @@ def is_traced(call: Call) -> bool:
     """Say whether something looks on that must see an operator, not memory that changes."""
     return (
         torch.compiler.is_compiling()
-        or not {type(call.x), type(call.w_ih)} <= _PLAIN
+        or type(call.x) not in _PLAIN
+        or type(call.w_ih) not in _PLAIN
         or is_in_torch_dispatch_mode()
         or torch._C._is_tracing()
     )
@@ -106,11 +106,13 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, manner: Manner, guides: Guides, *tensors: Any) -> Any:
-        *outputs, kept = run_forward(manner, guides, Inputs(*tensors), target(), is_training=True)
+        inputs = Inputs(*tensors)
+        kept = buffers.take(count_activations(manner, inputs), inputs.x)
+        outputs = run_forward(manner, guides, inputs, target(), kept)
         ctx.manner, ctx.guides, ctx.gives_back = manner, guides, saved_tensors_are_ours()
         ctx.save_for_backward(*tensors, outputs[0], kept)
         ctx.set_materialize_grads(False)
-        return tuple(outputs)
+        return outputs
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor | None, dh_n: Tensor | None, dc_n: Tensor | None) -> Any:

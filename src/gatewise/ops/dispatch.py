@@ -1,11 +1,10 @@
 """Which backend runs a call, and why not the others."""
 
-import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
 from gatewise.ops import cpu_backend, reference, torch_backend
-from gatewise.ops.call import Call, Result
+from gatewise.ops.call import Call, Result, check_seed
 
 
 class BackendError(ValueError):
@@ -59,53 +58,72 @@ def backend_names() -> tuple[str, ...]:
 
 def check_backend_name(name: str) -> None:
     """Raise BackendError unless ``name`` is ``"auto"`` or a backend's name."""
-    if name != "auto" and name not in backend_names():
-        known = ", ".join(repr(known) for known in ("auto", *backend_names()))
-        raise BackendError(f"There is no backend {name!r}; choose one of {known}.")
+    if name != "auto":
+        _find(name)
+
+
+def _find(name: str) -> Backend:
+    for backend in BACKENDS:
+        if backend.name == name:
+            return backend
+    known = ", ".join(repr(known) for known in ("auto", *backend_names()))
+    raise BackendError(f"There is no backend {name!r}; choose one of {known}.")
 
 
 def choose(call: Call) -> Choice:
-    """Choose the backend for a call.
+    """Choose the backend for a call, and say why not the others.
 
     Raises:
         BackendError: if the call names a backend that is unknown or cannot do it.
     """
-    asked = call.options.backend
-    check_backend_name(asked)
-    unsupported = {backend.name: backend.unsupported(call) for backend in BACKENDS}
-    able = [backend for backend in BACKENDS if unsupported[backend.name] is None]
-    if asked == "auto":
-        chosen, slower = _fastest(call, able)
-        reasons = dict.fromkeys(unsupported, "slower than the backend chosen") | slower
-    else:
-        _check_able(asked, unsupported[asked], able)
-        chosen = next(backend for backend in able if backend.name == asked)
-        reasons = dict.fromkeys(unsupported, f"backend={asked!r} was asked for")
-    reasons |= {name: reason for name, reason in unsupported.items() if reason is not None}
-    return Choice(chosen, {name: why for name, why in reasons.items() if name != chosen.name})
-
-
-def _fastest(call: Call, able: list[Backend]) -> tuple[Backend, dict[str, str]]:
-    """Take the first that is not slower than the next, the reference's aside, and say why."""
-    slower: dict[str, str] = {}
-    for backend, following in itertools.pairwise(able):
-        reason = backend.slower(call) if following.name != "reference" else None
-        if reason is None:
-            return backend, slower
-        slower[backend.name] = reason
-    return able[-1], slower
-
-
-def _check_able(asked: str, reason: str | None, able: list[Backend]) -> None:
-    """Raise BackendError if there is a reason why the backend asked for cannot do the call."""
-    if reason is not None:
-        others = ", ".join(repr(backend.name) for backend in able)
-        raise BackendError(
-            f"backend={asked!r} cannot do this call: {reason}. "
-            f"Backends that can: {others}; backend='auto' finds one by itself."
-        )
+    chosen, asked = _pick(call), call.options.backend
+    others = [backend for backend in BACKENDS if backend.name != chosen.name]
+    return Choice(chosen, {other.name: _reason(call, asked, other) for other in others})
 
 
 def execute(call: Call) -> Result:
-    """Do the call on the backend that ``choose`` gives."""
-    return choose(call).backend.run(call)
+    """Do the call on the backend that ``choose`` gives.
+
+    Raises:
+        BackendError: as ``choose``.
+        ValueError: if a seed is given and no option draws random numbers.
+    """
+    if call.seed is not None:
+        check_seed(call)
+    return _pick(call).run(call)
+
+
+def _pick(call: Call) -> Backend:
+    """Choose without a word of the others: every call of a layer pays for what is asked here."""
+    asked = call.options.backend
+    if asked == "auto":
+        return _fastest(call)
+    chosen = _find(asked)
+    if reason := chosen.unsupported(call):
+        able = [repr(one.name) for one in BACKENDS if one.unsupported(call) is None]
+        raise BackendError(
+            f"backend={asked!r} cannot do this call: {reason}. "
+            f"Backends that can: {', '.join(able)}; backend='auto' finds one by itself."
+        )
+    return chosen
+
+
+def _fastest(call: Call) -> Backend:
+    """Take the first that can and is not slower than the next that can, the reference's aside."""
+    fastest: Backend | None = None
+    for backend in BACKENDS:
+        if (fastest is None or backend.name != "reference") and not backend.unsupported(call):
+            fastest = backend
+            if not backend.slower(call):
+                break
+    assert fastest is not None  # the reference can do every call
+    return fastest
+
+
+def _reason(call: Call, asked: str, passed_over: Backend) -> str:
+    """Say why a backend was passed over."""
+    if reason := passed_over.unsupported(call):
+        return reason
+    if asked != "auto":
+        return f"backend={asked!r} was asked for"
+    return passed_over.slower(call) or "slower than the backend chosen"

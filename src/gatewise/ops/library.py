@@ -59,8 +59,11 @@ def _schema_of(*kinds: type) -> str:
 def _forward(*arguments: Any) -> Outputs:
     call, (is_training,) = Recurrence.parse(arguments)
     _check_lengths(call.guides.lengths, len(call.inputs.x))
-    # What an operator gives is a function of its arguments, to the last bit.
-    return run_forward(*call, target(), is_training=is_training, zeroed=True)
+    new_zeros, size = call.inputs.x.new_zeros, count_activations(call.manner, call.inputs)
+    # What an operator gives is a function of its arguments, also where nobody reads it.
+    activations = new_zeros(size if is_training else 0)
+    y, h_n, c_n = run_forward(*call, target(), activations if is_training else None)
+    return y, h_n, new_zeros(0) if c_n is None else c_n, activations
 
 
 def _check_lengths(lengths: Tensor | None, steps: int) -> None:
@@ -71,11 +74,11 @@ def _check_lengths(lengths: Tensor | None, steps: int) -> None:
 
 def _fake_forward(*arguments: Any) -> Outputs:
     (manner, _, inputs), (is_training,) = Recurrence.parse(arguments)
-    steps, batch, _ = inputs.x.shape
+    steps, batch = inputs.x.shape[:2]
     new, size = inputs.x.new_empty, count_activations(manner, inputs) if is_training else 0
     y, h_n = new(steps, batch, inputs.h_0.shape[1]), new(inputs.h_0.shape)
     c_n = new(0) if inputs.c_0 is None else new(inputs.c_0.shape)
-    return y, h_n, c_n, new(steps * batch * size)
+    return y, h_n, c_n, new(size)
 
 
 def _backward(*arguments: Any) -> list[Tensor]:

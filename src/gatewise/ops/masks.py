@@ -34,17 +34,18 @@ class Masks(NamedTuple):
 def make_masks(call: Call) -> Masks:
     """Draw a call's masks; without a seed, give what stands for them in evaluation."""
     options = call.options
+    if call.seed is None:
+        return Masks(None, tuple([p or None for p in options.zoneout[: len(call.state)]]))
     keep: list[Keep | None] = []
     for kind, p, state in zip((ZONEOUT_H, ZONEOUT_C), options.zoneout, call.state, strict=False):
         shape = (call.x.shape[0], *state.shape)
-        drawn = call.seed is not None and p > 0
-        keep.append(draw_bits(call, kind, p, shape) if drawn else p or None)
+        keep.append(draw_bits(call, kind, p, shape) if p > 0 else None)
     return Masks(_recurrent_mask(call), tuple(keep))
 
 
 def _recurrent_mask(call: Call) -> Tensor | None:
     p, h = call.options.recurrent_dropout, call.state[0]
-    if call.seed is None or p == 0:
+    if p == 0:
         return None
     dropped = draw_bits(call, RECURRENT, p, (1, *h.shape))[0]
     scale = 1 / (1 - p) if p < 1 else 0.0

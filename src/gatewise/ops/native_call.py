@@ -1,8 +1,6 @@
 """Calls of the native core: its structures, and the tensors that they point to."""
 
-import os
 import warnings
-from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -10,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from gatewise.ops.buffers import buffers
+from gatewise.cells.parts import Keep
 from gatewise.ops.call import Call
 from gatewise.ops.masks import Masks, make_masks
 
@@ -80,31 +78,32 @@ class Manner(NamedTuple):
 
 def describe(call: Call, masks: Masks) -> tuple[Manner, Guides]:
     """Say how a call runs, in the core's terms."""
-    options, keep = call.options, (*masks.keep, None)[:2]
-    shares = (k if isinstance(k, float) else 0.0 for k in keep)
-    cell: str = call.cell
-    if getattr(options, "coupled", False):
-        cell = "lstm_coupled"
-    if not getattr(options, "reset_after", True):
-        cell = "gru_reset_before"
-    identity = getattr(options, "output_activation", "tanh") == "identity"
-    relu = getattr(options, "nonlinearity", "tanh") == "relu"
-    guides = (k if isinstance(k, Tensor) else None for k in keep)
+    options, cell, identity, relu = call.options, call.cell, False, False
+    name: str = cell
+    if cell == "lstm":
+        name = "lstm_coupled" if options.coupled else cell
+        identity = options.output_activation == "identity"
+    elif cell == "gru":
+        name = cell if options.reset_after else "gru_reset_before"
+    else:
+        relu = options.nonlinearity == "relu"
+    keep_h, keep_c = masks.keep if len(masks.keep) == 2 else (*masks.keep, None)
+    share_h, mask_h = _part(keep_h)
+    share_c, mask_c = _part(keep_c)
     return (
-        Manner(cell, options.reverse, identity, relu, *shares),
-        Guides(call.lengths, call.resets, masks.recurrent, *guides),
+        Manner(name, options.reverse, identity, relu, share_h, share_c),
+        Guides(call.lengths, call.resets, masks.recurrent, mask_h, mask_c),
     )
 
 
+def _part(keep: Keep | None) -> tuple[float, Tensor | None]:
+    """Tell zoneout's share, 0 where there is none, from its mask."""
+    return (0.0, keep) if keep is None or isinstance(keep, Tensor) else (keep, None)
+
+
 def run_forward(
-    manner: Manner,
-    guides: Guides,
-    inputs: Inputs,
-    target: str,
-    *,
-    is_training: bool,
-    zeroed: bool = False,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    manner: Manner, guides: Guides, inputs: Inputs, target: str, activations: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor | None]:
     """Run the core forward.
 
     Args:
@@ -112,25 +111,19 @@ def run_forward(
         guides: lengths, cuts and masks.
         inputs: the other tensors.
         target: the instruction set.
-        is_training: whether a backward may follow.
-        zeroed: whether what the backward needs is 0 in places that are never read, rather than
-            anything.
+        activations: memory for what the backward needs, of ``count_activations`` elements; None:
+            no backward follows.
 
     Returns:
-        y, h_n, c_n (empty but for the LSTM), and what the backward needs (empty unless
-        ``is_training``).
+        y, h_n, and c_n of the LSTM.
     """
-    x, h_0, c_0 = inputs[:3]
-    given, alive = _fill(manner, guides, inputs)
-    steps, batch = x.shape[:2]
-    size = steps * batch * count_activations(manner, inputs) if is_training else 0
-    y, h_n = x.new_empty(steps, batch, h_0.shape[1]), x.new_empty(h_0.shape)
-    c_n = x.new_empty(0) if c_0 is None else x.new_empty(c_0.shape)
-    activations = x.new_zeros(size) if zeroed else buffers.take(size, x)
-    given.give(y.data_ptr(), h_n.data_ptr(), c_n.data_ptr(), activations.data_ptr())
+    given, (steps, batch, _, units, outputs) = _fill(manner, guides, inputs)
+    new_empty = inputs.x.new_empty
+    y, h_n = new_empty(steps, batch, outputs), new_empty(batch, outputs)
+    c_n = None if inputs.c_0 is None else new_empty(batch, units)
+    given.give(y.data_ptr(), h_n.data_ptr(), _address(c_n), _address(activations))
     native.forward(given, target, torch.get_num_threads())
-    del alive
-    return y, h_n, c_n, activations
+    return y, h_n, c_n
 
 
 def run_backward(
@@ -153,57 +146,48 @@ def run_backward(
         needs: which of the inputs want one.
         target: the instruction set.
     """
-    given, alive = _fill(manner, guides, inputs)
+    given, _ = _fill(manner, guides, inputs)
     y, kept = activations
     given.give(y.data_ptr(), 0, 0, kept.data_ptr())
-    dense = [None if grad is None else _dense(grad) for grad in grads]
-    found: list[Tensor | None] = []
-    for name, tensor, needed in zip(Inputs._fields, inputs, needs, strict=True):
-        is_wanted = tensor is not None and (needed or name in ("h_0", "c_0"))
-        found.append(tensor.new_empty(tensor.shape) if is_wanted else None)  # type: ignore[union-attr]
-    wanted = getattr(native, f"Gradients{TYPES[inputs.x.dtype]}")(
-        _addresses(dense), _addresses(found)
-    )
-    native.backward(given, wanted, target, torch.get_num_threads())
-    del alive
-    return [gradient if needed else None for gradient, needed in zip(found, needs, strict=True)]
+    found = [
+        tensor.new_empty(*tensor.shape) if needed and tensor is not None else None
+        for tensor, needed in zip(inputs, needs, strict=True)
+    ]
+    gradients = _GRADIENTS[inputs.x.dtype](grads, found)
+    native.backward(given, gradients, target, torch.get_num_threads())
+    return found
 
 
-def _fill(manner: Manner, guides: Guides, inputs: Inputs) -> tuple[Any, list[Tensor | None]]:
-    """Fill the core's structure with all that goes in.
-
-    Returns:
-        The structure, and the tensors that it points to, which must outlive its use.
+def _fill(manner: Manner, guides: Guides, inputs: Inputs) -> tuple[Any, tuple[int, ...]]:
+    """Fill the core's structure with all that goes in, and give it with T, B, I, H and S.
 
     Raises:
         ValueError: if a tensor has another dtype than the input, or not as many elements as the
             sizes of the input and of w_hh want.
     """
-    dtype, (steps, batch, features) = inputs.x.dtype, inputs.x.shape
+    steps, batch, features = inputs.x.shape
     rows, outputs = inputs.w_hh.shape
-    units = rows // _GATES[manner.cell]
-    cell, *rest = manner
-    structure = getattr(native, f"Call{TYPES[dtype]}")(
-        getattr(native.Cell, cell), *rest, (steps, batch, features, units, outputs)
-    )
-    for name, tensor in zip(Inputs._fields, inputs, strict=True):
-        if tensor is not None and tensor.dtype != dtype:
-            raise ValueError(f"x has dtype {dtype}, so {name} must have too; got {tensor.dtype}.")
-    if guides.lengths is not None and guides.lengths.dtype != torch.int64:
-        raise ValueError(f"lengths must have dtype torch.int64; got {guides.lengths.dtype}.")
-    alive = [None if tensor is None else _dense(tensor) for tensor in (*inputs, *guides)]
-    structure.take(_addresses(alive), [-1 if t is None else t.numel() for t in alive])
-    return structure, alive
+    sizes = (steps, batch, features, rows // _GATES[manner.cell], outputs)
+    dtype = inputs.x.dtype
+    return _CALLS[dtype](*manner, sizes, (*inputs, *guides), _DTYPES[dtype]), sizes
 
 
-def _dense(tensor: Tensor) -> Tensor:
-    """Give the tensor itself, or a copy where its memory is not just its numbers in order."""
-    return (tensor.resolve_neg() if tensor.is_neg() else tensor).contiguous()
+def _address(tensor: Tensor | None) -> int:
+    return 0 if tensor is None else tensor.data_ptr()
 
 
-def _addresses(tensors: Iterable[Tensor | None]) -> list[int]:
-    return [0 if tensor is None else tensor.data_ptr() for tensor in tensors]
-
+# The core's structures, and the types of the tensors that a call is filled with, by that of x.
+_CALLS: dict[torch.dtype, Any] = {
+    dtype: getattr(native, f"Call{name}", None) for dtype, name in TYPES.items()
+}
+_GRADIENTS: dict[torch.dtype, Any] = {
+    dtype: getattr(native, f"Gradients{name}", None) for dtype, name in TYPES.items()
+}
+_DTYPES = {
+    dtype: (dtype,) * len(Inputs._fields)
+    + (torch.int64, torch.bool, dtype, torch.bool, torch.bool)  # of Guides
+    for dtype in TYPES
+}
 
 _GATES = {"lstm": 4, "lstm_coupled": 3, "gru": 3, "gru_reset_before": 3, "rnn": 1}
 
@@ -217,7 +201,7 @@ def target() -> str:
     Raises:
         ValueError: if it names one that this machine does not have.
     """
-    return _find_target(os.environ.get(WANTED_TARGET))
+    return _find_target(native.environment(WANTED_TARGET))
 
 
 @cache
@@ -234,12 +218,13 @@ def _find_target(wanted: str | None) -> str:
 
 
 def count_activations(manner: Manner, inputs: Inputs) -> int:
-    """Count what the backward needs, in elements a row and step; the tensors may be fake."""
+    """Count what the backward needs, in elements; the tensors may be fake."""
+    steps, batch, _ = inputs.x.shape
     rows, outputs = map(int, inputs.w_hh.shape)
     has = (inputs.w_hr is not None, inputs.w_ln_hh is not None)
-    cell = getattr(native.Cell, manner.cell)
-    size: int = native.activations(cell, rows // _GATES[manner.cell], outputs, *has)
-    return size
+    return (
+        steps * batch * native.activations(manner.cell, rows // _GATES[manner.cell], outputs, *has)
+    )
 
 
 def freeze(call: Call) -> Any:
@@ -253,5 +238,5 @@ def freeze(call: Call) -> Any:
             "freeze() needs the C++ core, which was not built when gatewise was installed; "
             "install a C++20 compiler and gatewise again."
         )
-    structure, _ = _fill(*describe(call, make_masks(call)), Inputs.of(call))
-    return getattr(native, f"Frozen{TYPES[call.x.dtype]}")(structure, target())
+    given, _ = _fill(*describe(call, make_masks(call)), Inputs.of(call))
+    return getattr(native, f"Frozen{TYPES[call.x.dtype]}")(given, target())

@@ -47,9 +47,8 @@ def lstm(
         BackendError: if the backend is unknown or cannot do this call.
         ValueError: if a seed is given and no option draws random numbers.
     """
-    call = Call.from_arguments(
-        "lstm", x, h_0, c_0, w_ih, w_hh, b_ih, b_hh, extras, lengths, resets, seed, options
-    )
+    weights = (w_ih, w_hh, b_ih, b_hh, extras)
+    call = Call("lstm", x, (h_0, c_0), *weights, lengths, resets, seed, options)
     y, (h_n, c_n) = execute(call)
     return y, h_n, c_n
 
@@ -75,9 +74,8 @@ def gru(
     Returns:
         y (T, B, H), 0 beyond a length, and h_n (B, H).
     """
-    call = Call.from_arguments(
-        "gru", x, h_0, w_ih, w_hh, b_ih, b_hh, extras, lengths, resets, seed, options
-    )
+    weights = (w_ih, w_hh, b_ih, b_hh, extras)
+    call = Call("gru", x, (h_0,), *weights, lengths, resets, seed, options)
     y, (h_n,) = execute(call)
     return y, h_n
 
@@ -103,8 +101,7 @@ def rnn(
     Returns:
         y (T, B, H), 0 beyond a length, and h_n (B, H).
     """
-    call = Call.from_arguments(
-        "rnn", x, h_0, w_ih, w_hh, b_ih, b_hh, extras, lengths, resets, seed, options
-    )
+    weights = (w_ih, w_hh, b_ih, b_hh, extras)
+    call = Call("rnn", x, (h_0,), *weights, lengths, resets, seed, options)
     y, (h_n,) = execute(call)
     return y, h_n

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from gatewise.ops.call import CellName
+from gatewise.ops.call import CellName, Extras
 
 GATES: dict[CellName, int] = {"lstm": 4, "gru": 3, "rnn": 1}  # blocks of the weights
 
@@ -39,6 +39,11 @@ class Weights(NamedTuple):
     b_ln_c: Tensor | None = None
     initial_h: Tensor | None = None
     initial_c: Tensor | None = None
+
+    @property
+    def extras(self) -> Extras:
+        """The weights that only some calls have: all behind the first four, in the same order."""
+        return Extras._make(self[4:])
 
 
 def weight_shapes(
