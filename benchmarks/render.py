@@ -67,6 +67,20 @@ Versions: {versions}.
 Made by `make bench`; this page shows the run `{command}`.
 """
 
+TAIL = """## What more speed would need
+
+Where H ≥ 128 and B ≥ 32, products fill most of the time and run close to the peak: in float32 on
+the same cores no factor is left. What is left, by kind of work:
+
+- *Large batches:* fewer bits. The dot product of AVX512_BF16 does twice as many multiply-adds, with
+  8 bits of mantissa in weights and inputs (the state would stay float32).
+- *One sequence, H ≥ 256:* the weights are read once a step from a cache, and that is the time.
+  Weights of 16 or 8 bits (a scale a unit) would halve or quarter it, at an error of 1e-2 to 1e-3.
+- *H ≤ 64:* tanh, sigmoid and what belongs to them take a quarter of the time, between products.
+  They would have to run beside the products of the next rows.
+- *Tiny calls:* some 20 µs of Python and autograd a layer, which `torch.compile` takes away.
+"""
+
 
 def render(result: Result) -> str:
     """Give the page."""
@@ -83,6 +97,7 @@ def render(result: Result) -> str:
         render_threads(result),
         *(render_part(name, parts[name]) for name in PARTS if name in parts),
         render_gaps(result),
+        TAIL,
     ]
     return "\n".join(filter(None, sections))
 

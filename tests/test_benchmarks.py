@@ -202,7 +202,8 @@ def test_page_names_who_was_not_timed_and_counts_other_functions_as_no_loss() ->
 def test_every_table_names_its_command() -> None:
     parts = ("layers", "grid", *CASES)
     page = render(make_result(*(make_row([0.001], torch=[0.0005]) | {"part": p} for p in parts)))
-    sections = page.split("\n## ")[1:]
+    *sections, outlook = page.split("\n## ")[1:]
+    assert outlook.startswith("What more speed would need")
     assert len(sections) == len(parts) + 2  # forward, means, losses; the layers have two
     assert all(
         s.rstrip().splitlines()[-1].startswith("`python benchmarks/run.py") for s in sections
