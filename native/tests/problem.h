@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "../frozen.h"
 #include "../recurrence.h"
 #include "case.h"
 #include "fenced.h"
@@ -66,7 +67,7 @@ template <class T>
 using Results = std::map<std::string, std::vector<T>>;  // by name
 
 // How the core is asked for the same thing.
-enum class Manner { trains, infers, infers_packed };
+enum class Manner { trains, infers, infers_packed, frozen };
 
 template <class T>
 class Problem {
@@ -86,8 +87,16 @@ class Problem {
     clear_padding(const_cast<T *>(grad_.dy), call_.outputs);
   }
 
+  // A frozen layer has neither lengths nor cuts nor masks.
+  bool can(Manner manner) const {
+    const bool is_guided = call_.lengths || call_.resets || call_.recurrent_mask ||
+                           call_.keep_h || call_.keep_c;
+    return manner != Manner::frozen || !is_guided;
+  }
+
   // Fresh outputs, and all gradients that are wanted.
   Results<T> run(const Kernels<T> &kernels, int threads, Manner manner) {
+    if (manner == Manner::frozen) return run_frozen(kernels, threads);
     Call<T> call = call_;
     std::map<std::string, Fenced<T>> made;
     const auto make = [&](const std::string &name, std::int64_t size) {
@@ -163,6 +172,54 @@ class Problem {
     if (dropout > 0) call_.recurrent_mask = recurrent_mask(h, dropout);
     if (zoneout_h > 0) call_.keep_h = bits(call_.steps * h, zoneout_h);
     if (zoneout_c > 0 && case_.is_lstm()) call_.keep_c = bits(call_.steps * c, zoneout_c);
+  }
+
+  // In pieces of one and of two steps by turns, from whichever end the case begins.
+  Results<T> run_frozen(const Kernels<T> &kernels, int threads) {
+    Frozen<T> frozen = freeze(kernels);
+    std::copy_n(call_.h_0, frozen.h.size(), frozen.h.data());
+    std::copy_n(call_.c_0, frozen.c.size(), frozen.c.data());
+    std::map<std::string, Fenced<T>> made;
+    const auto make = [&](const char *name, const std::vector<T> &values) {
+      const Fenced<T> &place = made.try_emplace(name, values.size(), shift()).first->second;
+      std::copy(values.begin(), values.end(), place.data());
+    };
+    std::vector<T> y(y_size());
+    for (std::int64_t at = 0, size = 1; at < call_.steps; at += size, size = 3 - size)
+      advance(frozen, at, std::min(size, call_.steps - at), y.data(), threads);
+    make("y", y);
+    make("h_n", frozen.h);
+    if (case_.is_lstm()) make("c_n", frozen.c);
+    check_given();
+    return take(made);
+  }
+
+  // Its weights are gone when it runs.
+  Frozen<T> freeze(const Kernels<T> &kernels) const {
+    Call<T> call = call_;
+    std::deque<Fenced<T>> copies;
+    for (const Tensor<T> &tensor : tensors_) {
+      const Fenced<T> &copy = copies.emplace_back(tensor.size, shift());
+      std::copy_n(call_.*tensor.given, tensor.size, copy.data());
+      call.*tensor.given = copy.data();
+    }
+    return Frozen<T>(call, kernels);
+  }
+
+  // Steps from `at` on, counted from where the case begins, into y of all steps.
+  void advance(Frozen<T> &frozen, std::int64_t at, std::int64_t steps, T *y, int threads) const {
+    const std::int64_t from = call_.batch * call_.inputs, to = call_.batch * call_.outputs;
+    const Fenced<T> x(steps * from, shift()), made(steps * to, shift());
+    const auto place = [&](std::int64_t t) {
+      return call_.reverse ? call_.steps - 1 - at - t : at + t;
+    };
+    for (std::int64_t t = 0; t < steps; ++t)
+      std::copy_n(call_.x + place(t) * from, from, x.data() + t * from);
+    frozen.advance(x.data(), steps, made.data(), threads);
+    for (std::int64_t t = 0; t < steps; ++t)
+      std::copy_n(made.data() + t * to, to, y + place(t) * to);
+    x.check("x of a piece");
+    made.check("y of a piece");
   }
 
   bool toss(double share) { return double(random_() >> 11) * 0x1p-53 < share; }
