@@ -1,21 +1,19 @@
-"""The driver of ``make sanitize``: its list is the project's, and what it reads and refuses.
+"""The driver of ``make sanitize``: its list is the project's, and it finds nothing.
 
-Its checks under the sanitizers take minutes; here it is not built.
+Sanitized kernels take minutes to compile and to run; few cases run with the installed ones.
 """
 
+import os
 import re
 import shutil
 import subprocess
-from pathlib import Path
 from types import ModuleType
 
 import pytest
+from core_build import DRIVER, ROOT, installed_objects, run_few_cases
 from torch import float32
 
 from gatewise.ops import cases
-
-ROOT = Path(__file__).parents[1]
-DRIVER = ROOT / "native" / "tests"
 
 
 @pytest.fixture
@@ -83,3 +81,21 @@ def test_verb_runs_the_driver(verb: str, commands: list[str]) -> None:
     )
     for command in commands:
         assert any(line.rstrip().endswith(command) for line in run.stdout.splitlines()), command
+
+
+def test_driver_finds_nothing_in_few_cases() -> None:
+    said = run_few_cases(
+        installed_objects(), ROOT / "build" / "sanitize-few", os.environ.get("CXX", "g++")
+    )
+    assert said == f"{2 * len(cases.FORMS)} cases: nothing found\n"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.parametrize(
+    ("command", "runs"), [(["make", "sanitize"], 2), (["make", "fuzz", "SECONDS=60"], 1)]
+)
+def test_driver_finds_nothing(command: list[str], runs: int) -> None:
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("nothing found") == runs
