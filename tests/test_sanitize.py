@@ -73,6 +73,7 @@ def test_driver_is_built_for_the_same_instruction_sets(target: str) -> None:
     [
         ("sanitize", ["/address/driver cases.txt", "/thread/driver cases.txt"]),
         ("fuzz", ["/address/driver fuzz 600"]),
+        ("ulp", ["/ulp/ulp"]),
     ],
 )
 def test_verb_runs_the_driver(verb: str, commands: list[str]) -> None:
