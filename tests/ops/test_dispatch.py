@@ -48,28 +48,19 @@ def test_auto_takes_the_fastest_that_can(form: str, monkeypatch: pytest.MonkeyPa
     assert ran == [first, rest, rest, rest]
 
 
-def test_auto_takes_torchs_dense_lstm_where_the_core_is_slower(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(("cell", "steps", "batch"), [("gru", 3, 1), ("rnn", 1, 3)])
+def test_auto_takes_torchs_kernels_for_a_step_or_two_of_many_units(
+    cell: str, steps: int, batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran = count_runs(monkeypatch)
-    small, large = (make_tensors("lstm", 8, b, dtype=torch.float32) for b in (2, 16))
-    run_operator("lstm", small)
-    with torch.no_grad():
-        run_operator("lstm", small)
-        run_operator("lstm", large)
-        run_operator("lstm", small, lengths=torch.tensor([8, 1]))
-    core = "cpu" if ("lstm", "cpu") in RUNS else "torch"
-    assert ran == [core, "torch", core, core if core == "cpu" else "reference"]
-
-
-def test_auto_takes_torchs_kernels_for_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    ran = count_runs(monkeypatch)
-    for steps, batch in ((7, 5), (8, 1)):
-        run_operator("gru", make_tensors("gru", steps, batch))
-        run_operator("gru-zoneout", make_tensors("gru-zoneout", steps, batch))
-    has_core = ("gru", "cpu") in RUNS
-    rest = "cpu" if has_core else "reference"
-    assert ran == ["torch", rest, "cpu" if has_core else "torch", rest]
+    many = make_tensors(cell, steps, batch, features=2, hidden=512)
+    run_operator(cell, many)
+    run_operator(cell, make_tensors(cell, steps, batch))
+    run_operator(cell, many, resets=torch.zeros(steps, batch, dtype=torch.bool))
+    run_operator(cell, make_tensors(cell, steps, 4, features=2, hidden=512))
+    has_core = (cell, "cpu") in RUNS
+    core, rest = ("cpu", "cpu") if has_core else ("torch", "reference")
+    assert ran == ["torch", core, rest, core]
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,8 @@ __all__ = ["DERIVATIVES", "WANTED_TARGET", "run", "slower", "target", "unsupport
 DERIVATIVES = "derivatives of any order in reverse mode, the first by its own kernels"
 
 _PLAIN = {Tensor, Parameter}  # types whose memory is what they are
-_LEAST_STEPS = 8  # T, from which on packing the weights pays
-_LEAST_ROWS = 64  # T·B, from which on an LSTM without gradients is faster than torch's
+_FEW_ROWS = 4  # T·B, below which packing large weights does not pay
+_LARGE = 2**18  # elements of w_hh
 
 
 def unsupported(call: Call) -> str | None:
@@ -54,19 +54,16 @@ def unsupported(call: Call) -> str | None:
 def slower(call: Call) -> str | None:
     """Give the reason why ``auto`` passes the core over for torch's kernels, or None.
 
-    BENCHMARKS.md has the measurements: the core loses only where a call is over before its own
-    costs, packing the weights and Python's part, are earned.
+    The core packs its weights in every call, and only loses where a GRU or RNN of many units takes
+    a step or two of one sequence (torch packs an LSTM's, too).
     A traced graph is to be right for all sizes, so that those of one example decide nothing, and
     the core is a single node of it, where most of torch's kernels are unrolled.
     """
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or call.cell == "lstm":
         return None
     steps, batch = call.x.shape[:2]
-    if steps < _LEAST_STEPS:
-        return "packing its weights costs more than so few steps"
-    is_dense = call.cell == "lstm" and call.lengths is None and call.x.dtype == torch.float32
-    if is_dense and steps * batch < _LEAST_ROWS and not wants_gradients(Inputs.of(call)):
-        return "torch's dense LSTM is faster for so few steps and sequences without gradients"
+    if steps * batch < _FEW_ROWS and call.w_hh.numel() >= _LARGE:
+        return "packing so many weights costs more than so few steps"
     return None
 
 
