@@ -4,30 +4,24 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
-#include <new>
 #include <numeric>
 #include <vector>
 
 #include "denormals.h"
+#include "memory.h"
 #include "threads.h"
 
 namespace gatewise {
 namespace {
 
-constexpr std::size_t ALIGNMENT = 64;
-
 template <class T>
 class Buffer {
  public:
-  explicit Buffer(std::size_t count)
-      : data_(static_cast<T *>(::operator new(std::max<std::size_t>(count, 1) * sizeof(T),
-                                              std::align_val_t(ALIGNMENT)))) {}
-  ~Buffer() { ::operator delete(data_, std::align_val_t(ALIGNMENT)); }
-  Buffer(const Buffer &) = delete;
-  T *data() const { return data_; }
+  explicit Buffer(std::size_t count) : memory_(count * sizeof(T)) {}
+  T *data() const { return static_cast<T *>(memory_.data()); }
 
  private:
-  T *data_;
+  Memory memory_;
 };
 
 // Rows dealt to threads like cards, the longest first, so that all have as much to do.
