@@ -8,7 +8,7 @@ SOURCES := pyproject.toml constraints.txt CMakeLists.txt \
   $(filter-out native/tests/%,$(wildcard native/*.* native/*/*.*))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full check sanitize fuzz bench docs clean
+.PHONY: help demo test test-full check sanitize fuzz older bench docs clean
 
 help:           ## list the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,9 @@ sanitize:       ## run the C++ core under sanitizers; needs a compiler, no Pytho
 
 fuzz:           ## the same with random cases, for SECONDS (600), from SEED if given
 	$(MAKE) --directory native/tests --jobs $(JOBS) fuzz
+
+older:          ## run the C++ core on emulated processors of long ago; needs qemu-user
+	$(MAKE) --directory native/tests --jobs $(JOBS) older
 
 bench: $(VENV)/.installed-bench ## time the layers beside their peers, write BENCHMARKS.md
 	$(BIN)/python benchmarks/run.py && $(BIN)/python benchmarks/render.py
