@@ -8,6 +8,7 @@ from torch import Tensor
 from gatewise import ops
 from gatewise.ops import cases, dispatch
 from gatewise.ops.cases import FORMS
+from gatewise.ops.native_call import native
 
 OPERATORS: dict[str, Any] = {"lstm": ops.lstm, "gru": ops.gru, "rnn": ops.rnn}
 
@@ -18,6 +19,9 @@ RUNS = [
     for backend in dispatch.BACKENDS
     if backend.unsupported(cases.make_call(form, cases.make_tensors(form, 2, 2))) is None
 ]
+
+CORE_FORMS = [form for form, backend in RUNS if backend == "cpu"]
+TARGETS = native.available_targets() if native else []  # instruction sets that this machine has
 
 
 def make_tensors(form: str, *sizes: int, **options: Any) -> dict[str, Tensor]:

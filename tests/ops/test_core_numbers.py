@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from sequence_cases import (
-    RUNS,
+    CORE_FORMS,
     assert_same,
     make_tensors,
     run_operator,
@@ -26,17 +26,8 @@ from gatewise.ops.native_call import native
 
 pytestmark = pytest.mark.skipif(native is None, reason="the core was not built")
 
-CORE_FORMS = [form for form, backend in RUNS if backend == "cpu"]
 every_form = pytest.mark.parametrize("form", CORE_FORMS)
 DENORMAL = 1e-40  # below float32's smallest normal number
-
-
-@pytest.fixture
-def set_threads() -> Iterator[Callable[[int], None]]:
-    """Set torch's number of threads, and at the end the old one."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
 
 
 def both_ways(form: str, tensors: dict[str, Tensor], **options: Any) -> list[dict[str, Tensor]]:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 from sequence_cases import (
+    CORE_FORMS,
     FORMS,
-    RUNS,
     assert_same,
     make_tensors,
     run_operator,
@@ -26,17 +26,7 @@ from gatewise.ops.native_call import native
 
 pytestmark = pytest.mark.skipif(native is None, reason="the core was not built")
 
-TARGETS = native.available_targets() if native else []
-CORE_FORMS = [form for form, backend in RUNS if backend == "cpu"]
 ODD_SHAPES = [(1, 1, 1, 1), (3, 2, 2, 7), (5, 9, 3, 17), (4, 13, 7, 33), (2, 3, 5, 65)]
-
-
-@pytest.fixture(params=TARGETS)
-def target(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Force each instruction set that this machine has."""
-    monkeypatch.setenv(cpu_backend.WANTED_TARGET, request.param)
-    assert cpu_backend.target() == request.param
-    return request.param
 
 
 def test_core_was_built_where_that_is_required() -> None:
