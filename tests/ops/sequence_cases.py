@@ -38,6 +38,14 @@ def run_operator(form: str, tensors: dict[str, Tensor], **arguments: Any) -> tup
     return OPERATORS[cell](x, *state, *rest)
 
 
+def both_ways(form: str, tensors: dict[str, Tensor], **options: Any) -> list[dict[str, Tensor]]:
+    """Give outputs and gradients of the core, then of the reference."""
+    return [
+        with_gradients(run_operator(form, tensors, backend=backend, **options), tensors)
+        for backend in ("cpu", "reference")
+    ]
+
+
 def with_gradients(outputs: tuple[Tensor, ...], tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Give outputs and, for a fixed random weighting of them, every gradient, all by name."""
     results = dict(zip(("y", "h_n", "c_n"), outputs, strict=False))
@@ -81,3 +89,8 @@ def assert_same(got: dict[str, Tensor], expected: dict[str, Tensor], limit: floa
     for name in expected:
         error = scaled_error(got[name], expected[name])
         assert error <= limit, f"{name}: error {error:.2e} exceeds {limit:.2e}"
+
+
+def cast(tensors: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+    """Give the same numbers in a type that can hold them."""
+    return {name: t.detach().to(dtype).requires_grad_() for name, t in tensors.items()}
