@@ -67,11 +67,6 @@ def run(form: Form, tensors: Tensors, arrangement: Arrangement, backend: str) ->
     return with_gradients(run_call(call), tensors)
 
 
-def cast(tensors: Tensors, dtype: torch.dtype) -> Tensors:
-    """Give the same numbers in a type that can hold them."""
-    return {name: t.detach().to(dtype).requires_grad_() for name, t in tensors.items()}
-
-
 def check(form: Form, some: Iterable[Arrangement], patch: pytest.MonkeyPatch) -> int:
     """Compare every instruction set, in both types, with the truth; count the comparisons."""
     count = 0
