@@ -96,6 +96,16 @@ const std::vector<Given<T>> &givens() {
   return all;
 }
 
+// A length beyond the input would lead beyond its memory.
+template <class T>
+void check_lengths(const Call<T> &call) {
+  for (std::int64_t row = 0; call.lengths && row < call.batch; ++row)
+    if (call.lengths[row] < 0 || call.lengths[row] > call.steps)
+      throw std::invalid_argument("lengths must lie between 0 and the input's " +
+                                  std::to_string(call.steps) + " steps; got " +
+                                  std::to_string(call.lengths[row]));
+}
+
 // Take the tensors: for each its address and its number of elements, -1 where there is none.
 template <class T>
 void take(Call<T> &call, const std::vector<std::uintptr_t> &addresses,
@@ -110,6 +120,7 @@ void take(Call<T> &call, const std::vector<std::uintptr_t> &addresses,
                                   std::to_string(counts[k]));
     all[k].set(call, addresses[k]);
   }
+  check_lengths(call);
 }
 
 template <class T>

@@ -15,6 +15,7 @@ from sequence_cases import (
     CORE_FORMS,
     assert_same,
     both_ways,
+    cast,
     make_tensors,
     run_operator,
     scaled_error,
@@ -30,38 +31,6 @@ pytestmark = pytest.mark.skipif(native is None, reason="the core was not built")
 
 on_every_target = pytest.mark.usefixtures("target")
 every_form = pytest.mark.parametrize("form", CORE_FORMS)
-
-
-# ---- chunks ----
-
-
-@every_form
-@on_every_target
-@pytest.mark.parametrize(("threads", "hidden"), [(1, 17), (2, 65)], ids=["rows", "units"])
-def test_chunks_and_single_steps_equal_whole_to_the_bit(
-    form: str, threads: int, hidden: int, set_threads: Callable[[int], None]
-) -> None:
-    set_threads(threads)
-    for batch, reverse in ((3, False), (3, True), (13, False)):
-        tensors = make_tensors(form, 7, batch, 5, hidden, dtype=torch.float32)
-        tensors = {name: tensor.detach() for name, tensor in tensors.items()}
-        whole = run_operator(form, tensors, backend="cpu", reverse=reverse)
-        for size in (3, 1):
-            got = run_in_chunks(form, tensors, size, reverse=reverse)
-            assert all(torch.equal(a, b) for a, b in zip(got, whole, strict=True))
-
-
-def run_in_chunks(
-    form: str, tensors: dict[str, Tensor], size: int, *, reverse: bool
-) -> tuple[Tensor, ...]:
-    """Run a sequence in chunks of some steps, each from the state that the one before left."""
-    chunks, ys, final = tensors["x"].split(size), [], ()
-    names = [name for name in ("h_0", "c_0") if name in tensors]
-    for x in chunks[::-1] if reverse else chunks:
-        given = tensors | {"x": x} | dict(zip(names, final, strict=False))
-        y, *final = run_operator(form, given, backend="cpu", reverse=reverse)
-        ys.append(y)
-    return (torch.cat(ys[::-1] if reverse else ys), *final)
 
 
 # ---- odd memory ----
@@ -151,6 +120,34 @@ def test_tensors_of_another_type_are_refused(name: str) -> None:
     mixed = tensors | {name: tensors[name].double()}
     with pytest.raises((RuntimeError, ValueError), match="type"):
         run_operator("gru", mixed, backend="cpu")
+
+
+@pytest.mark.parametrize("lengths", [(4, 5, 0), (-1, 2, 3), (4, 4_000_000, 4)])
+def test_lengths_beyond_the_input_are_refused(lengths: tuple[int, ...]) -> None:
+    """Before any memory is read, with gradients and without."""
+    for wants_gradients in (True, False):
+        tensors = make_tensors("gru", 4, 3)
+        given = {k: t.requires_grad_(wants_gradients) for k, t in cast(tensors, DTYPES[0]).items()}
+        with pytest.raises(ValueError, match="lengths must lie between 0 and the input's 4 steps"):
+            run_operator("gru", given, backend="cpu", lengths=torch.tensor(lengths))
+
+
+@pytest.mark.parametrize(
+    ("name", "guide"), [("lengths", torch.ones(3)), ("resets", torch.ones(4, 3))]
+)
+def test_guides_of_another_type_are_refused(name: str, guide: Tensor) -> None:
+    with pytest.raises(ValueError, match=f"{name} must have dtype torch.*; got torch.float32"):
+        run_operator("gru", make_tensors("gru", 4, 3), backend="cpu", **{name: guide})
+
+
+@pytest.mark.parametrize("name", ["h_0", "w_hh", "lengths", "resets"])
+def test_tensors_that_are_not_on_the_cpu_are_refused(name: str) -> None:
+    tensors = make_tensors("gru", 4, 3)
+    guides = {"lengths": torch.full((3,), 4), "resets": torch.zeros(4, 3, dtype=torch.bool)}
+    given = {k: v.to("meta") if k == name else v for k, v in (tensors | guides).items()}
+    guides = {k: given.pop(k) for k in guides}
+    with pytest.raises(ValueError, match=f"{name} must be too; it is on meta"):
+        run_operator("gru", given, backend="cpu", **guides)
 
 
 # ---- odd and great sizes ----

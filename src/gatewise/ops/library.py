@@ -58,15 +58,8 @@ def _schema_of(*kinds: type) -> str:
 
 def _forward(*arguments: Any) -> Outputs:
     call, (is_training,) = Recurrence.parse(arguments)
-    _check_lengths(call.guides.lengths, len(call.inputs.x))
     # What an operator gives is a function of its arguments, to the last bit.
     return run_forward(*call, target(), is_training=is_training, zeroed=True)
-
-
-def _check_lengths(lengths: Tensor | None, steps: int) -> None:
-    """Raise ValueError if lengths, at which tracing cannot look, go beyond the memory of x."""
-    if lengths is not None and not ((lengths >= 0) & (lengths <= steps)).all():
-        raise ValueError(f"lengths must lie between 0 and the input's {steps} steps.")
 
 
 def _fake_forward(*arguments: Any) -> Outputs:

@@ -176,8 +176,9 @@ def _fill(manner: Manner, guides: Guides, inputs: Inputs) -> tuple[Any, list[Ten
         The structure, and the tensors that it points to, which must outlive its use.
 
     Raises:
-        ValueError: if a tensor has another dtype than the input, or not as many elements as the
-            sizes of the input and of w_hh want.
+        ValueError: if a tensor has another dtype than it must, is not on the CPU, or has not as
+            many elements as the sizes of the input and of w_hh want; if lengths go beyond the
+            input.
     """
     dtype, (steps, batch, features) = inputs.x.dtype, inputs.x.shape
     rows, outputs = inputs.w_hh.shape
@@ -189,8 +190,13 @@ def _fill(manner: Manner, guides: Guides, inputs: Inputs) -> tuple[Any, list[Ten
     for name, tensor in zip(Inputs._fields, inputs, strict=True):
         if tensor is not None and tensor.dtype != dtype:
             raise ValueError(f"x has dtype {dtype}, so {name} must have too; got {tensor.dtype}.")
-    if guides.lengths is not None and guides.lengths.dtype != torch.int64:
-        raise ValueError(f"lengths must have dtype torch.int64; got {guides.lengths.dtype}.")
+    for name, wanted in (("lengths", torch.int64), ("resets", torch.bool)):
+        guide = getattr(guides, name)
+        if guide is not None and guide.dtype != wanted:
+            raise ValueError(f"{name} must have dtype {wanted}; got {guide.dtype}.")
+    for name, tensor in zip(inputs._fields + guides._fields, (*inputs, *guides), strict=True):
+        if tensor is not None and not tensor.is_cpu:
+            raise ValueError(f"x is on the CPU, so {name} must be too; it is on {tensor.device}.")
     alive = [None if tensor is None else _dense(tensor) for tensor in (*inputs, *guides)]
     structure.take(_addresses(alive), [-1 if t is None else t.numel() for t in alive])
     return structure, alive
