@@ -240,33 +240,6 @@ def check_ulps(got: Tensor, expected: Tensor, dtype: torch.dtype) -> None:
     assert ((got - expected).abs() <= 2 * ulp + 2 * information.tiny).all()
 
 
-def test_threads_and_batch_do_not_change_a_bit() -> None:
-    before = torch.get_num_threads()
-    try:
-        for form in CORE_FORMS:
-            tensors = make_tensors(form, 5, 13, 3, 17, dtype=torch.float32)
-            results = []
-            for threads in (1, 2, 3):
-                torch.set_num_threads(threads)
-                results.append(run_operator(form, tensors, backend="cpu")[0])
-            assert torch.equal(results[0], results[1])
-            assert torch.equal(results[0], results[2])
-            row = tensors | {"x": tensors["x"][:, 4:5]}
-            row |= {name: tensors[name][4:5] for name in ("h_0", "c_0") if name in tensors}
-            assert torch.equal(run_operator(form, row, backend="cpu")[0], results[0][:, 4:5])
-    finally:
-        torch.set_num_threads(before)
-
-
-def test_same_call_gives_the_same_bits() -> None:
-    tensors = make_tensors("lstm-peephole", 7, 13, 3, 17, dtype=torch.float32)
-    first, second = (
-        with_gradients(run_operator("lstm-peephole", tensors, backend="cpu"), tensors)
-        for _ in range(2)
-    )
-    assert all(torch.equal(first[name], second[name]) for name in first)
-
-
 @pytest.mark.parametrize("form", CORE_FORMS)
 def test_second_derivatives_go_through_the_reference(form: str) -> None:
     tensors = make_tensors(form, 2, 2, 1, 2)
