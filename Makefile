@@ -8,7 +8,7 @@ SOURCES := pyproject.toml constraints.txt CMakeLists.txt \
   $(filter-out native/tests/%,$(wildcard native/*.* native/*/*.*))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full check sanitize fuzz ulp bench docs clean
+.PHONY: help demo test test-full check sanitize fuzz ulp older bench docs clean
 
 help:           ## list the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ fuzz:           ## the same with random cases, for SECONDS (600), from SEED if g
 
 ulp:            ## measure the core's tanh and sigmoid at all floats, against their limits
 	$(MAKE) --directory native/tests --jobs $(JOBS) ulp
+
+older:          ## run the C++ core on emulated processors of long ago; needs qemu-user
+	$(MAKE) --directory native/tests --jobs $(JOBS) older
 
 bench: $(VENV)/.installed-bench ## time the layers beside their peers, write BENCHMARKS.md
 	$(BIN)/python benchmarks/run.py && $(BIN)/python benchmarks/render.py

@@ -77,11 +77,15 @@ std::int64_t count(nb::handle tensor) {
   return nb::cast<std::int64_t>(ask(tensor, numel));
 }
 
-nb::object type_of(nb::handle tensor) {
-  static PyObject *const dtype = name("dtype");
-  PyObject *found = PyObject_GetAttr(tensor.ptr(), dtype);
+nb::object attribute(nb::handle tensor, PyObject *name) {
+  PyObject *found = PyObject_GetAttr(tensor.ptr(), name);
   if (!found) throw nb::python_error();
   return nb::steal(found);
+}
+
+nb::object type_of(nb::handle tensor) {
+  static PyObject *const dtype = name("dtype");
+  return attribute(tensor, dtype);
 }
 
 // A structure, and the tensors that it points to.
@@ -160,6 +164,24 @@ void check_count(const char *given, std::int64_t wanted, std::int64_t found) {
                                 " elements; got " + std::to_string(found));
 }
 
+void check_device(const char *given, nb::handle tensor) {
+  static PyObject *const is_cpu = name("is_cpu"), *const device = name("device");
+  if (attribute(tensor, is_cpu).is(Py_True)) return;
+  throw nb::value_error((std::string("x is on the CPU, so ") + given + " must be too; it is on " +
+                         nb::str(attribute(tensor, device)).c_str() + ".")
+                            .c_str());
+}
+
+// A length beyond the input would lead beyond its memory.
+template <class T>
+void check_lengths(const Call<T> &call) {
+  for (std::int64_t row = 0; call.lengths && row < call.batch; ++row)
+    if (call.lengths[row] < 0 || call.lengths[row] > call.steps)
+      throw std::invalid_argument("lengths must lie between 0 and the input's " +
+                                  std::to_string(call.steps) + " steps; got " +
+                                  std::to_string(call.lengths[row]));
+}
+
 // Take the tensors, None where there is none, each of the type that stands in its place in `types`.
 template <class T>
 void take(Holding<Call<T>> &holding, const nb::tuple &tensors, const nb::tuple &types) {
@@ -171,9 +193,11 @@ void take(Holding<Call<T>> &holding, const nb::tuple &tensors, const nb::tuple &
     if (tensor.is_none()) continue;
     check_type(all[k].name, PyTuple_GET_ITEM(types.ptr(), k), type_of(tensor),
                PyTuple_GET_ITEM(types.ptr(), 0));
+    check_device(all[k].name, tensor);
     check_count(all[k].name, all[k].wanted(holding.structure), count(tensor));
     all[k].set(holding.structure, holding.hold(dense(tensor)));
   }
+  check_lengths(holding.structure);
 }
 
 Cell cell_of(const std::string &name) {

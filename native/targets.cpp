@@ -1,6 +1,5 @@
 #include "targets.h"
 
-#include <array>
 #include <stdexcept>
 
 namespace gatewise {
@@ -13,37 +12,46 @@ Target target_avx512();
 
 namespace {
 
+// Even the function that gives a target's table is compiled with its instructions, so that it is
+// called only where they are offered.
 struct Entry {
-  Target target;
+  Target (*make)();
   bool is_offered;
 };
 
-const std::vector<Entry> &entries() {
+std::vector<Target> make_offered() {
   // __builtin_cpu_supports asks the system too whether it saves the wide registers.
-  static const std::vector<Entry> all = {
+  const Entry all[] = {
 #if defined(__x86_64__)
-      {target_avx512(), __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-                            __builtin_cpu_supports("avx512bw") &&
-                            __builtin_cpu_supports("avx512vl")},
-      {target_avx2(), __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")},
+      {target_avx512, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                          __builtin_cpu_supports("avx512bw") &&
+                          __builtin_cpu_supports("avx512vl")},
+      {target_avx2, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")},
 #endif
-      {target_baseline(), true},
+      {target_baseline, true},
   };
-  return all;
+  std::vector<Target> offered;
+  for (const Entry &entry : all)
+    if (entry.is_offered) offered.push_back(entry.make());
+  return offered;
+}
+
+const std::vector<Target> &offered() {
+  static const std::vector<Target> targets = make_offered();
+  return targets;
 }
 
 }  // namespace
 
 std::vector<std::string> available_targets() {
   std::vector<std::string> names;
-  for (const Entry &entry : entries())
-    if (entry.is_offered) names.emplace_back(entry.target.name);
+  for (const Target &target : offered()) names.emplace_back(target.name);
   return names;
 }
 
 const Target &target(const std::string &name) {
-  for (const Entry &entry : entries())
-    if (entry.is_offered && name == entry.target.name) return entry.target;
+  for (const Target &target : offered())
+    if (name == target.name) return target;
   throw std::invalid_argument("no such instruction set here: " + name);
 }
 

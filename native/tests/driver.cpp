@@ -20,6 +20,8 @@ extern "C" const char *__asan_default_options() {
 }
 extern "C" const char *__ubsan_default_options() { return "print_stacktrace=1"; }
 extern "C" const char *__tsan_default_options() { return "halt_on_error=1"; }
+// Built without sanitizers, there is none.
+#pragma weak __sanitizer_set_death_callback
 
 namespace gatewise {
 namespace {
@@ -106,7 +108,9 @@ int run_list(const std::string &path) {
   if (!list) throw std::invalid_argument("cannot read " + path);
   const std::vector<Case> cases = read_cases(list);
   for (const Case &given : cases) run(given);
-  std::cout << cases.size() << " cases: nothing found\n";
+  std::cout << cases.size() << " cases on";
+  for (const std::string &name : available_targets()) std::cout << " " << name;
+  std::cout << ": nothing found\n";
   return cases.empty();
 }
 
@@ -136,7 +140,7 @@ int run_program(const std::vector<std::string> &arguments) {
 
 int main(int count, char **arguments) {
   using namespace gatewise;
-  __sanitizer_set_death_callback(say_what_ran);
+  if (__sanitizer_set_death_callback) __sanitizer_set_death_callback(say_what_ran);
   try {
     return run_program({arguments + 1, arguments + count});
   } catch (const Finding &finding) {

@@ -9,7 +9,11 @@ from layer_cases import FORMS, TWOFOLD, as_tuple, draw, make_form, make_state, s
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_sequence, pad_packed_sequence, pad_sequence
 
-every_form = pytest.mark.parametrize("form", FORMS)
+from gatewise.ops.native_call import native
+
+# "auto" does not take the core for so few steps.
+BACKENDS = ("auto",) if native is None else ("auto", "cpu")
+every_form = pytest.mark.parametrize(("form", "backend"), list(itertools.product(FORMS, BACKENDS)))
 LENGTHS = {"sorted": [6, 4, 4, 1], "unsorted": [4, 1, 6, 4]}
 
 
@@ -31,9 +35,9 @@ def draw_sequences(lengths: list[int]) -> list[Tensor]:
 @pytest.mark.parametrize("with_state", [False, True])
 @pytest.mark.parametrize("order", LENGTHS)
 def test_padded_packed_and_alone_agree_in_evaluation(
-    form: str, order: str, with_state: bool
+    form: str, backend: str, order: str, with_state: bool
 ) -> None:
-    layer = make_form(form, **TWOFOLD).eval()
+    layer = make_form(form, backend=backend, **TWOFOLD).eval()
     lengths = LENGTHS[order]
     sequences, hx = draw_sequences(lengths), make_state(layer, 4) if with_state else None
     packed = pack_sequence(sequences, enforce_sorted=order == "sorted")
@@ -52,9 +56,9 @@ def test_padded_packed_and_alone_agree_in_evaluation(
 
 @every_form
 @pytest.mark.parametrize("order", LENGTHS)
-def test_padded_equals_packed_to_the_bit_in_training(form: str, order: str) -> None:
+def test_padded_equals_packed_to_the_bit_in_training(form: str, backend: str, order: str) -> None:
     """Masks go by the row in which the user put a sequence, however it is packed."""
-    layer = make_form(form, **TWOFOLD)
+    layer = make_form(form, backend=backend, **TWOFOLD)
     lengths = LENGTHS[order]
     sequences, hx = draw_sequences(lengths), make_state(layer, 4)
     packed = pack_sequence(sequences, enforce_sorted=order == "sorted")
@@ -66,8 +70,8 @@ def test_padded_equals_packed_to_the_bit_in_training(form: str, order: str) -> N
 
 
 @every_form
-def test_more_padding_changes_nothing_in_training(form: str) -> None:
-    layer, lengths = make_form(form, **TWOFOLD), LENGTHS["unsorted"]
+def test_more_padding_changes_nothing_in_training(form: str, backend: str) -> None:
+    layer, lengths = make_form(form, backend=backend, **TWOFOLD), LENGTHS["unsorted"]
     padded = pad_sequence(draw_sequences(lengths), padding_value=float("nan"))
     longer = torch.cat([padded, torch.full_like(padded, float("inf"))])
     y, state = seeded(layer, padded, lengths=lengths)
@@ -78,8 +82,11 @@ def test_more_padding_changes_nothing_in_training(form: str) -> None:
 
 
 @every_form
-def test_batch_first_is_the_same_batch_turned(form: str) -> None:
-    layer, turned = make_form(form, **TWOFOLD), make_form(form, **TWOFOLD, batch_first=True)
+def test_batch_first_is_the_same_batch_turned(form: str, backend: str) -> None:
+    layer, turned = (
+        make_form(form, backend=backend, **TWOFOLD),
+        make_form(form, backend=backend, **TWOFOLD, batch_first=True),
+    )
     turned.load_state_dict(layer.state_dict())
     x, hx, resets = draw(6, 4, 3), make_state(layer, 4), torch.rand(6, 4) < 0.3
     y, state = seeded(layer, x, hx, lengths=[4, 0, 6, 2], resets=resets)
@@ -92,8 +99,8 @@ def test_batch_first_is_the_same_batch_turned(form: str) -> None:
 
 @every_form
 @pytest.mark.parametrize("batch_first", [False, True])
-def test_unbatched_equals_a_batch_of_one(form: str, batch_first: bool) -> None:
-    layer, x = make_form(form, **TWOFOLD, batch_first=batch_first), draw(6, 3)
+def test_unbatched_equals_a_batch_of_one(form: str, backend: str, batch_first: bool) -> None:
+    layer, x = make_form(form, backend=backend, **TWOFOLD, batch_first=batch_first), draw(6, 3)
     resets = torch.tensor([0, 0, 1, 0, 0, 0], dtype=torch.bool)
     batch = 0 if batch_first else 1
     for hx in (None, make_state(layer)):
@@ -115,9 +122,9 @@ def test_unbatched_equals_a_batch_of_one(form: str, batch_first: bool) -> None:
 @pytest.mark.parametrize("cuts", [[2, 4], [1] * 6, [0, 6, 0]], ids=str)
 @pytest.mark.parametrize("with_state", [False, True])
 def test_chunks_with_carried_state_equal_whole(
-    form: str, cuts: list[int], with_state: bool
+    form: str, backend: str, cuts: list[int], with_state: bool
 ) -> None:
-    layer, x = make_form(form, num_layers=2).eval(), draw(6, 2, 3)
+    layer, x = make_form(form, backend=backend, num_layers=2).eval(), draw(6, 2, 3)
     state = make_state(layer, 2) if with_state else None
     whole, final = layer(x, state)
     parts = []
@@ -130,8 +137,8 @@ def test_chunks_with_carried_state_equal_whole(
 
 @every_form
 @pytest.mark.parametrize("lengths", [None, [7, 5]])
-def test_resets_equal_pieces_alone(form: str, lengths: list[int] | None) -> None:
-    layer, x = make_form(form, **TWOFOLD).eval(), draw(7, 2, 3)
+def test_resets_equal_pieces_alone(form: str, backend: str, lengths: list[int] | None) -> None:
+    layer, x = make_form(form, backend=backend, **TWOFOLD).eval(), draw(7, 2, 3)
     resets = torch.zeros(7, 2, dtype=torch.bool)
     resets[2, 0] = resets[3, 0] = resets[4, 1] = resets[6, 1] = True
     y, state = layer(x, lengths=lengths, resets=resets)
@@ -148,8 +155,10 @@ def test_resets_equal_pieces_alone(form: str, lengths: list[int] | None) -> None
 
 
 @every_form
-def test_given_state_belongs_to_the_first_piece_forward_and_the_last_in_reverse(form: str) -> None:
-    layer, x = make_form(form, bidirectional=True).eval(), draw(6, 2, 3)
+def test_given_state_belongs_to_the_first_piece_forward_and_the_last_in_reverse(
+    form: str, backend: str
+) -> None:
+    layer, x = make_form(form, backend=backend, bidirectional=True).eval(), draw(6, 2, 3)
     hx, resets = make_state(layer, 2), torch.zeros(6, 2, dtype=torch.bool)
     resets[3] = True
     y, _ = layer(x, hx, resets=resets)

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from layer_cases import KINDS, assert_same, make_pair, make_state, run_layer
 from torch.nn.utils.rnn import pack_sequence
 
-BACKENDS = ("reference", "torch")
+from gatewise.ops.native_call import native
+
+BACKENDS = ("reference", "torch") if native is None else ("reference", "torch", "cpu")
 every_kind = pytest.mark.parametrize("kind", KINDS)
 every_backend = pytest.mark.parametrize("backend", BACKENDS)
 

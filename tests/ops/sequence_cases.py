@@ -8,6 +8,7 @@ from torch import Tensor
 from gatewise import ops
 from gatewise.ops import cases, dispatch
 from gatewise.ops.cases import FORMS
+from gatewise.ops.native_call import native
 
 OPERATORS: dict[str, Any] = {"lstm": ops.lstm, "gru": ops.gru, "rnn": ops.rnn}
 
@@ -18,6 +19,9 @@ RUNS = [
     for backend in dispatch.BACKENDS
     if backend.unsupported(cases.make_call(form, cases.make_tensors(form, 2, 2))) is None
 ]
+
+CORE_FORMS = [form for form, backend in RUNS if backend == "cpu"]
+TARGETS = native.available_targets() if native else []  # instruction sets that this machine has
 
 
 def make_tensors(form: str, *sizes: int, **options: Any) -> dict[str, Tensor]:
@@ -32,6 +36,14 @@ def run_operator(form: str, tensors: dict[str, Tensor], **arguments: Any) -> tup
     """
     cell, x, state, *rest = cases.make_call(FORMS[form], tensors, **arguments)
     return OPERATORS[cell](x, *state, *rest)
+
+
+def both_ways(form: str, tensors: dict[str, Tensor], **options: Any) -> list[dict[str, Tensor]]:
+    """Give outputs and gradients of the core, then of the reference."""
+    return [
+        with_gradients(run_operator(form, tensors, backend=backend, **options), tensors)
+        for backend in ("cpu", "reference")
+    ]
 
 
 def with_gradients(outputs: tuple[Tensor, ...], tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -77,3 +89,8 @@ def assert_same(got: dict[str, Tensor], expected: dict[str, Tensor], limit: floa
     for name in expected:
         error = scaled_error(got[name], expected[name])
         assert error <= limit, f"{name}: error {error:.2e} exceeds {limit:.2e}"
+
+
+def cast(tensors: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+    """Give the same numbers in a type that can hold them."""
+    return {name: t.detach().to(dtype).requires_grad_() for name, t in tensors.items()}

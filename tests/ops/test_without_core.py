@@ -1,7 +1,10 @@
 """An install without the C++ core: it works, and says once what it lacks."""
 
+import os
 import subprocess
 import sys
+
+from gatewise.ops.native_call import native
 
 SCRIPT = """
 import sys, warnings
@@ -20,6 +23,11 @@ try:
 except RuntimeError as error:
     print(error)
 """
+
+
+def test_core_was_built_where_that_is_required() -> None:
+    """Continuous integration demands it, so that it cannot go missing unseen."""
+    assert os.environ.get("GATEWISE_NATIVE") != "required" or native is not None
 
 
 def test_works_and_warns_once() -> None:

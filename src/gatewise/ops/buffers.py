@@ -4,6 +4,7 @@ Memory fresh from the system is mapped page by page as it is first touched, whic
 eighth of a training step.
 """
 
+import os
 from threading import Lock
 
 import torch
@@ -44,6 +45,10 @@ class Buffers:
             while sum(idle.nbytes for idle in self._idle) > MOST_BYTES:
                 self._idle.pop(0)
 
+    def renew_lock(self) -> None:
+        """Take a new lock: the old one's holder, another thread, is missing in a forked child."""
+        self._lock = Lock()
+
     def clear(self) -> None:
         """Let all idle buffers go."""
         with self._lock:
@@ -51,6 +56,8 @@ class Buffers:
 
 
 buffers = Buffers()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=buffers.renew_lock)
 
 
 def saved_tensors_are_ours() -> bool:

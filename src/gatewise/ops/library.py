@@ -58,18 +58,11 @@ def _schema_of(*kinds: type) -> str:
 
 def _forward(*arguments: Any) -> Outputs:
     call, (is_training,) = Recurrence.parse(arguments)
-    _check_lengths(call.guides.lengths, len(call.inputs.x))
     new_zeros, size = call.inputs.x.new_zeros, count_activations(call.manner, call.inputs)
     # What an operator gives is a function of its arguments, also where nobody reads it.
     activations = new_zeros(size if is_training else 0)
     y, h_n, c_n = run_forward(*call, target(), activations if is_training else None)
     return y, h_n, new_zeros(0) if c_n is None else c_n, activations
-
-
-def _check_lengths(lengths: Tensor | None, steps: int) -> None:
-    """Raise ValueError if lengths, at which tracing cannot look, go beyond the memory of x."""
-    if lengths is not None and not ((lengths >= 0) & (lengths <= steps)).all():
-        raise ValueError(f"lengths must lie between 0 and the input's {steps} steps.")
 
 
 def _fake_forward(*arguments: Any) -> Outputs:

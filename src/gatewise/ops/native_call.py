@@ -162,8 +162,9 @@ def _fill(manner: Manner, guides: Guides, inputs: Inputs) -> tuple[Any, tuple[in
     """Fill the core's structure with all that goes in, and give it with T, B, I, H and S.
 
     Raises:
-        ValueError: if a tensor has another dtype than the input, or not as many elements as the
-            sizes of the input and of w_hh want.
+        ValueError: if a tensor has another dtype than it must, is not on the CPU, or has not as
+            many elements as the sizes of the input and of w_hh want; if lengths go beyond the
+            input.
     """
     steps, batch, features = inputs.x.shape
     rows, outputs = inputs.w_hh.shape
