@@ -15,7 +15,14 @@ from cases import Contest, Entry, count_operations, draw_tensors
 
 WORKER = Path(__file__).with_name("worker.py")
 TOLERANCES = {"forward": 1e-4, "step": 1e-4, "train": 1e-3, "epoch": 1e-3}  # of the largest value
-SETTINGS = {"avx2": {"GATEWISE_CPU": "avx2"}}  # of the environment, by process
+SETTINGS = {  # of the environment, by process
+    "avx2": {"GATEWISE_CPU": "avx2"},
+    "torch-avx2": {
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+    },
+}
 TURN = 0.03  # seconds of timed calls
 PAUSE = 0.02  # seconds between turns, for the threads of the one before to fall asleep
 Arrays = dict[str, np.ndarray]
@@ -133,7 +140,9 @@ def _prepare_all(team: Team, contest: Contest, tensors: dict[str, str]) -> dict[
         answer, arrays = _prepare(team, contest, entry, tensors[entry.label])
         if "reason" not in answer and not entry.is_plain:
             truth = truth or (entry.label, arrays)
-            found = find_disagreement(arrays, truth[1], TOLERANCES[contest.mode])
+            found = find_disagreement(
+                arrays, truth[1], TOLERANCES[contest.mode] * contest.tolerance
+            )
             answer = {"reason": f"disagrees with {truth[0]}: {found}"} if found else {}
         results[entry.label] = answer
     return results

@@ -248,7 +248,8 @@ PARTS = {
     ),
     "avx2": (
         "Ours without AVX-512",
-        "Ours is forced to AVX2 (`GATEWISE_CPU=avx2`); torch is not.",
+        "Ours is forced to AVX2 (`GATEWISE_CPU=avx2`); torch is not, and in the last column is "
+        "(`ATEN_CPU_CAPABILITY`, `MKL_ENABLE_INSTRUCTIONS`, `ONEDNN_MAX_CPU_ISA`).",
     ),
     "epoch": (
         "One training epoch of a small forecaster",

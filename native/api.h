@@ -120,10 +120,19 @@ struct Kernels {
   double (*peak)(std::int64_t rounds);                                   // operations done
 };
 
+// Bits that are set with probability threshold / 2^32, one stream of masks.
+struct Draw {
+  std::int64_t seed, steps, batch, units;
+  std::uint32_t stream;
+  std::uint64_t threshold;
+  std::uint8_t *bits;  // (T, B, units)
+};
+
 struct Target {
   const char *name;
   Kernels<float> f32;
   Kernels<double> f64;
+  void (*draw)(const Draw &, std::int64_t from, std::int64_t to);  // rows of all steps
 };
 
 }  // namespace gatewise

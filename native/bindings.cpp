@@ -364,6 +364,16 @@ NB_MODULE(_native, module) {
       nb::arg("cell"), nb::arg("units"), nb::arg("outputs"), nb::arg("has_projection"),
       nb::arg("has_norm"));
   module.def(
+      "draw_bits",
+      [](std::int64_t seed, const std::array<std::int64_t, 3> &sizes, std::uint32_t stream,
+         std::uint64_t threshold, std::uintptr_t bits, const std::string &name, int threads) {
+        const Draw wanted{seed,   sizes[0],  sizes[1], sizes[2],
+                          stream, threshold, reinterpret_cast<std::uint8_t *>(bits)};
+        draw(wanted, target(name), threads);
+      },
+      nb::arg("seed"), nb::arg("sizes"), nb::arg("stream"), nb::arg("threshold"), nb::arg("bits"),
+      nb::arg("target"), nb::arg("threads"), nb::call_guard<Unlocked>());
+  module.def(
       "peak_gflops",
       [](const std::string &name, int threads) { return peak_gflops(target(name).f32, threads); },
       nb::arg("target"), nb::arg("threads"), nb::call_guard<Unlocked>());

@@ -190,6 +190,14 @@ void backward(const Call<T> &call, const Gradients<T> &gradients, const Kernels<
   });
 }
 
+void draw(const Draw &draw, const Target &target, int threads) {
+  constexpr std::int64_t ENOUGH = 1 << 15;  // bits, from which on threads pay
+  const std::int64_t rows = draw.steps * draw.batch;
+  on_team(rows * draw.units < ENOUGH ? 1 : threads, [&](int rank, int size) {
+    target.draw(draw, rows * rank / size, rows * (rank + 1) / size);
+  });
+}
+
 double peak_gflops(const Kernels<float> &kernels, int threads) {
   constexpr std::int64_t ROUNDS = 2'000'000;
   constexpr int TRIALS = 5;

@@ -15,6 +15,9 @@ template <class T>
 void backward(const Call<T> &call, const Gradients<T> &gradients, const Kernels<T> &kernels,
               int threads);
 
+// Draw all bits.
+void draw(const Draw &draw, const Target &target, int threads);
+
 // Billions of operations a second that the instruction set can do at most, on all threads together.
 double peak_gflops(const Kernels<float> &kernels, int threads);
 

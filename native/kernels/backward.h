@@ -415,9 +415,8 @@ struct Backward : Layout<T, CELL> {
         first += value;
         second += value * (load(raw + n * Hp + u) - statistics[0]) * statistics[1];
       }
-    T sum[2] = {};
-    for (int k = 0; k < L; ++k) sum[0] += first[k], sum[1] += second[k];
-    for (int k = 0; k < 2; ++k) to[k] = sum[k] / T(blocks * H);
+    to[0] = sum_of_lanes<T>(first) / T(blocks * H);
+    to[1] = sum_of_lanes<T>(second) / T(blocks * H);
   }
 
   // The GRU's second product: n's gradient reaches h, and r's gate, through it.

@@ -388,23 +388,30 @@ struct Forward : Layout<T, CELL> {
     each_of_mine(at, [&](std::int64_t r) {
       this->statistics(raw_of(at, r), STATE, statistics_of(at, r) + OF_STATE);
     });
-    alignas(64) T sums[SUMS * L];
-    for (std::int64_t r = 0; r < at.rows; ++r) {
-      const T *raw_x = kept_x.raw_x + spot_x(at.s, r) * GATES * Hp;
-      const T *of_x = kept_x.statistics_x + spot_x(at.s, r) * PAD;
-      const T *of_h = statistics_of(at, r) + OF_STATE;
+    alignas(64) T sums[ROWS * SUMS * L];
+    for (std::int64_t first = 0; first < at.rows; first += ROWS) {
+      const int rows = int(at.rows - first < ROWS ? at.rows - first : ROWS);
       for (std::int64_t u = units.from; u < units.to; u += L) {
-        for (int n = 0; n < SUMS; ++n) store(sums + n * L, V{});
-        for (int n = 0; n < GATES; ++n)
-          store(sums + n * L, norm(raw_x + n * Hp, of_x, Base::GAIN_X + n, Base::SHIFT_X + n, u));
-        for (int n = 0; n < STATE; ++n) {
-          T *sum = sums + (STATE_FIRST + n) * L;
-          store(sum, load(sum) + norm(raw_of(at, r) + n * Hp, of_h, Base::GAIN_H + n,
-                                      Base::SHIFT_H + n, u));
-        }
-        gates(at, r, 1, u, sums);
+        for (int r = 0; r < rows; ++r) normalised_sums(at, first + r, u, sums + r * SUMS * L);
+        gates(at, first, rows, u, sums);
       }
     }
+  }
+
+  void normalised_sums(const Step &at, std::int64_t r, std::int64_t u, T *sums) const {
+    const T *raw_x = kept_x.raw_x + spot_x(at.s, r) * GATES * Hp;
+    const T *of_x = kept_x.statistics_x + spot_x(at.s, r) * PAD;
+    const T *of_h = statistics_of(at, r) + OF_STATE;
+    V made[SUMS] = {};
+#pragma GCC unroll 4
+    for (int n = 0; n < GATES; ++n)
+      made[n] = norm(raw_x + n * Hp, of_x, Base::GAIN_X + n, Base::SHIFT_X + n, u);
+#pragma GCC unroll 4
+    for (int n = 0; n < STATE; ++n)
+      made[STATE_FIRST + n] +=
+          norm(raw_of(at, r) + n * Hp, of_h, Base::GAIN_H + n, Base::SHIFT_H + n, u);
+#pragma GCC unroll 4
+    for (int n = 0; n < SUMS; ++n) store(sums + n * L, made[n]);
   }
 
   // W_hh's blocks from `first` on, without bias, for this thread's units.

@@ -3,6 +3,7 @@
 
 #include "forward.h"
 #include "gradients.h"
+#include "random.h"
 
 namespace gatewise {
 namespace {

@@ -236,6 +236,11 @@ struct Layout {
   static V kept(const std::uint8_t *mask, T share, std::int64_t row, std::int64_t u,
                 std::int64_t width) {
     if (!mask) return broadcast(share);
+    if (u + L <= width) {
+      Bytes<T> bytes;
+      __builtin_memcpy(&bytes, mask + row * width + u, sizeof bytes);
+      return __builtin_convertvector(bytes != 0 ? Bytes<T>{} + 1 : Bytes<T>{}, V);
+    }
     T lanes[L] = {};
     const std::int64_t count = width - u < L ? width - u : L;
     for (std::int64_t k = 0; k < count; ++k) lanes[k] = mask[row * width + u + k] ? T(1) : T(0);
@@ -253,15 +258,14 @@ struct Layout {
   void statistics(const T *values, int blocks, T *to) const {
     const T count = T(blocks * H);
     const auto sum = [&](auto term) {
-      T total = 0;
+      V lanes = {};
+      T rest = 0;
       for (int block = 0; block < blocks; ++block) {
-        V lanes = {};
         std::int64_t u = 0;
         for (; u + L <= H; u += L) lanes += term(load(values + block * Hp + u));
-        for (int k = 0; k < L; ++k) total += lanes[k];
-        for (; u < H; ++u) total += term(broadcast(values[block * Hp + u]))[0];
+        for (; u < H; ++u) rest += term(broadcast(values[block * Hp + u]))[0];
       }
-      return total;
+      return sum_of_lanes<T>(lanes) + rest;
     };
     const T mean = sum([](V v) { return v; }) / count;
     const T variance = sum([&](V v) { return (v - mean) * (v - mean); }) / count;

@@ -24,6 +24,14 @@ struct VectorOf<std::int32_t> {
 template <class T>
 using Vec = typename VectorOf<T>::type;
 
+// As many bytes as a vector of T has lanes.
+template <class T>
+struct BytesOf {
+  typedef std::uint8_t type __attribute__((vector_size(GATEWISE_BYTES / sizeof(T))));
+};
+template <class T>
+using Bytes = typename BytesOf<T>::type;
+
 template <class T>
 constexpr int LANES = GATEWISE_BYTES / sizeof(T);
 
@@ -45,6 +53,17 @@ GATEWISE_INLINE void store(T *p, Vec<T> v) {
 template <class T>
 GATEWISE_INLINE Vec<T> broadcast(T value) {
   return value - Vec<T>{};  // which leaves -0 as it is, so that nothing is computed
+}
+
+template <class T>
+GATEWISE_INLINE T sum_of_lanes(Vec<T> v) {
+  T lanes[LANES<T>];
+  store(lanes, v);
+#pragma GCC unroll 4
+  for (int half = LANES<T> / 2; half > 0; half /= 2)
+#pragma GCC unroll 8
+    for (int k = 0; k < half; ++k) lanes[k] += lanes[k + half];
+  return lanes[0];
 }
 
 // A row's last vector may be cut off by its end; out of line, so that the fast path keeps registers.

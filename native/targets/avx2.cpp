@@ -9,6 +9,6 @@
 
 namespace gatewise {
 
-Target target_avx2() { return {"avx2", kernels<float>(), kernels<double>()}; }
+Target target_avx2() { return {"avx2", kernels<float>(), kernels<double>(), draw_rows}; }
 
 }  // namespace gatewise

@@ -10,6 +10,6 @@
 
 namespace gatewise {
 
-Target target_avx512() { return {"avx512", kernels<float>(), kernels<double>()}; }
+Target target_avx512() { return {"avx512", kernels<float>(), kernels<double>(), draw_rows}; }
 
 }  // namespace gatewise

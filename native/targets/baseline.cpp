@@ -9,6 +9,6 @@
 
 namespace gatewise {
 
-Target target_baseline() { return {"baseline", kernels<float>(), kernels<double>()}; }
+Target target_baseline() { return {"baseline", kernels<float>(), kernels<double>(), draw_rows}; }
 
 }  // namespace gatewise

@@ -21,6 +21,7 @@ from gatewise.ops.native_call import (
     Manner,
     count_activations,
     describe,
+    draw_stream,
     native,
     run_backward,
     run_forward,
@@ -69,10 +70,11 @@ def slower(call: Call) -> str | None:
 
 def run(call: Call) -> Result:
     """Do the call."""
-    inputs, (manner, guides) = Inputs.of(call), describe(call, make_masks(call))
     outputs: tuple[Any, ...]
+    inputs, is_seen = Inputs.of(call), is_traced(call)
+    manner, guides = describe(call, make_masks(call, None if is_seen else draw_stream))
     is_training = wants_gradients(inputs)
-    if is_traced(call):
+    if is_seen:
         outputs = library.recurrence(manner, guides, inputs, is_training=is_training)
     elif is_training:
         outputs = _Recurrence.apply(manner, guides, *inputs)

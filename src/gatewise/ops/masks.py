@@ -6,7 +6,8 @@ that come out. The stream numbers the kind of mask, the direction and the layer.
 the word is below p · 2³².
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +17,9 @@ from gatewise.ops.call import Call
 from gatewise.ops.philox import philox, split_seed
 
 RECURRENT, ZONEOUT_H, ZONEOUT_C = range(3)  # the kinds
+
+
+Draw = Callable[..., Tensor]  # draw_stream, or what takes its place
 
 
 class Masks(NamedTuple):
@@ -31,35 +35,43 @@ class Masks(NamedTuple):
     keep: tuple[Keep | None, ...]
 
 
-def make_masks(call: Call) -> Masks:
-    """Draw a call's masks; without a seed, give what stands for them in evaluation."""
+def make_masks(call: Call, draw: Draw | None = None) -> Masks:
+    """Draw a call's masks; without a seed, give what stands for them in evaluation.
+
+    Args:
+        call: the call.
+        draw: what draws the bits of a stream, in place of ``draw_stream`` and with its arguments.
+    """
     options = call.options
     if call.seed is None:
         return Masks(None, tuple([p or None for p in options.zoneout[: len(call.state)]]))
     keep: list[Keep | None] = []
     for kind, p, state in zip((ZONEOUT_H, ZONEOUT_C), options.zoneout, call.state, strict=False):
         shape = (call.x.shape[0], *state.shape)
-        keep.append(draw_bits(call, kind, p, shape) if p > 0 else None)
-    return Masks(_recurrent_mask(call), tuple(keep))
+        keep.append(draw_bits(call, kind, p, shape, draw) if p > 0 else None)
+    return Masks(_recurrent_mask(call, draw), tuple(keep))
 
 
-def _recurrent_mask(call: Call) -> Tensor | None:
+def _recurrent_mask(call: Call, draw: Draw | None) -> Tensor | None:
     p, h = call.options.recurrent_dropout, call.state[0]
     if p == 0:
         return None
-    dropped = draw_bits(call, RECURRENT, p, (1, *h.shape))[0]
+    dropped = draw_bits(call, RECURRENT, p, (1, *h.shape), draw)[0]
     scale = 1 / (1 - p) if p < 1 else 0.0
     return h.new_full(h.shape, scale).masked_fill(dropped, 0)
 
 
-def draw_bits(call: Call, kind: int, p: float, shape: tuple[int, ...]) -> Tensor:
+def draw_bits(
+    call: Call, kind: int, p: float, shape: tuple[int, ...], draw: Draw | None = None
+) -> Tensor:
     """Draw bits that are True with probability ``p``, (T, B, ·), for one kind of mask of a call."""
     assert call.seed is not None
     stream = kind + 4 * (call.options.reverse + 2 * call.options.layer)
-    # Inductor (torch 2.13) gets ten rounds of these products wrong, and takes long over them.
-    is_traced = torch.compiler.is_compiling()
-    draw: Any = torch.ops.gatewise.draw_bits if is_traced else draw_stream
-    return draw(call.seed, *shape, stream, p, call.x.device)
+    if torch.compiler.is_compiling():
+        # Inductor (torch 2.13) gets ten rounds of these products wrong, and takes long over them.
+        draw = torch.ops.gatewise.draw_bits
+    chosen: Draw = draw or draw_stream
+    return chosen(call.seed, *shape, stream, p, call.x.device)
 
 
 def draw_stream(

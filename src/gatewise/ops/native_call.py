@@ -228,6 +228,23 @@ def count_activations(manner: Manner, inputs: Inputs) -> int:
     )
 
 
+def draw_stream(
+    seed: Tensor, steps: int, batch: int, units: int, stream: int, p: float, device: torch.device
+) -> Tensor:
+    """Draw the bits that ``masks.draw_stream`` draws, by the core, which is on the CPU."""
+    bits = torch.empty(steps, batch, units, dtype=torch.bool, device=device)
+    native.draw_bits(
+        seed.item(),
+        (steps, batch, units),
+        stream,
+        round(p * 2**32),
+        bits.data_ptr(),
+        target(),
+        torch.get_num_threads(),
+    )
+    return bits
+
+
 def freeze(call: Call) -> Any:
     """Give the core's object that keeps a call's weights, packed, and a state; zero at first.
 
