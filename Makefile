@@ -40,7 +40,7 @@ older:          ## run the C++ core on emulated processors of long ago; needs qe
 	$(MAKE) --directory native/tests --jobs $(JOBS) older
 
 bench: $(VENV)/.installed-bench ## time the layers beside their peers, write BENCHMARKS.md
-	$(BIN)/python benchmarks/run.py && $(BIN)/python benchmarks/render.py
+	$(BIN)/python benchmarks/run.py --grid && $(BIN)/python benchmarks/render.py
 
 docs: $(VENV)/.installed-test   ## write docs/support.md, what each backend can do
 	$(BIN)/python docs/render_support.py
