@@ -59,17 +59,15 @@ struct Layout {
   const Call<T> &call;
   const std::int64_t H, Hp, I, S, Sp, places;
   const bool has_norm, has_projection, has_inner;
+  const bool has_options;  // any that change how sums become a state
 
   explicit Layout(const Call<T> &given)
       : call(given), H(given.units), Hp(padded(H)), I(given.inputs), S(given.outputs),
         Sp(padded(S)), places(given.steps * given.batch), has_norm(given.w_ln_hh),
-        has_projection(given.w_hr), has_inner(has_projection || IS_BEFORE) {}
-
-  // Whether any option changes how sums become a state.
-  bool has_options() const {
-    return call.w_peephole || call.w_ln_c || has_projection || call.identity || call.relu ||
-           call.keep_h || call.keep_c || call.zoneout_h != 0 || call.zoneout_c != 0;
-  }
+        has_projection(given.w_hr), has_inner(has_projection || IS_BEFORE),
+        has_options(given.w_peephole || given.w_ln_c || has_projection || given.identity ||
+                    given.relu || given.keep_h || given.keep_c || given.zoneout_h != 0 ||
+                    given.zoneout_c != 0) {}
 
   // Which block of the weights, in torch's order, makes the input's n-th sum; of the state the n-th
   // block makes this sum.
