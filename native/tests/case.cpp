@@ -88,9 +88,12 @@ Case::Case(Random &random) : values_(DEFAULTS) {
   set("seed", std::to_string(below(1'000'000'000)));
   constexpr std::int64_t MOST_WORK = 500'000;  // so that a case takes less than a second
   const bool is_wide = !below(16);  // so that several threads pack
+  // Of zeros, layer norm makes zeros, and multiplies their gradient by 1 / sqrt(1e-5) again and again:
+  // ten steps are too much for a float.
+  const bool is_still = has("layer_norm") && real("scale") < 1;
   std::int64_t steps, batch, inputs, units;
   do {
-    steps = below(8) ? below(12) : below(300);
+    steps = is_still ? below(4) : below(8) ? below(12) : below(300);
     batch = below(4) ? below(40) : below(3);
     inputs = is_wide ? 300 + below(300) : below(8) ? 1 + below(20) : 1 + below(100);
     units = is_wide ? 120 + below(80) : draw_units(random);
