@@ -42,7 +42,8 @@ A ratio is the other's time divided by ours: above 1, ours is faster.
 sequence, without gradients; *train* is forward and backward, to the gradients of the input and of
 all weights. Ours is `backend="cpu"`. All contenders get the same weights and the same input; before
 anyone is timed, outputs (to 1e-4 of the largest value) and all gradients (1e-3) are compared, and
-who disagrees is not timed.
+who disagrees is not timed. With layer norm, which amplifies rounding step by step, both may differ
+by ten times as much.
 
 **How.** Each contender runs in a process of its own, bound to as many cores as it has threads, and
 sleeps while the others have their turn (processor time used between two turns: at most {awake}). A
@@ -75,10 +76,10 @@ the same cores no factor is left. What is left, by kind of work:
 - *Large batches:* fewer bits. The dot product of AVX512_BF16 does twice as many multiply-adds, with
   8 bits of mantissa in weights and inputs (the state would stay float32).
 - *One sequence, H ≥ 256:* the weights are read once a step from a cache, and that is the time.
-  Weights of 16 or 8 bits (a scale a unit) would halve or quarter it, at an error of 1e-2 to 1e-3.
-- *H ≤ 64:* tanh, sigmoid and what belongs to them take a quarter of the time, between products.
-  They would have to run beside the products of the next rows.
-- *Tiny calls:* some 20 µs of Python and autograd a layer, which `torch.compile` takes away.
+  Weights of 16 or 8 bits (a scale a unit) would halve or quarter it, and be less exact.
+- *H ≤ 64:* tanh, sigmoid and what belongs to them stand between the products. They would have to
+  run beside the products of the next rows.
+- *Tiny calls:* Python's and autograd's part of a call, which `torch.compile` takes away.
 """
 
 

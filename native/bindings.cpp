@@ -351,7 +351,8 @@ NB_MODULE(_native, module) {
       "environment", [](const char *name) { return std::getenv(name); }, nb::arg("name"));
   module.def(
       "activations",
-      [](const std::string &cell, std::int64_t units, std::int64_t outputs, bool has_projection, bool has_norm) {
+      [](const std::string &cell, std::int64_t units, std::int64_t outputs, bool has_projection,
+         bool has_norm) {
         const float any = 0;  // its address is not followed
         Call<float> call{};
         call.cell = cell_of(cell);

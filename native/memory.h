@@ -1,7 +1,7 @@
 // Aligned memory for one call, of which large pieces are kept for the next one.
 //
-// Memory fresh from the system is mapped page by page as it is first touched, which costs up to a
-// tenth of a call that packs large weights.
+// Memory fresh from the system is mapped page by page as it is first touched, which costs time in
+// every call that packs large weights.
 #pragma once
 
 #include <cstddef>

@@ -63,7 +63,7 @@ GATEWISE_INLINE void exp_minus_1(const Vec<T> (&x)[N], Vec<T> (&result)[N]) {
 //
 // sigmoid(x) = 1 / (1 + exp(-x)), 0 where that is below the least normal number. With exp(2x) =
 // (1 + p) / c, c a power of 2, tanh(x) = (p + (1 - c)) / (p + (1 + c)): no digits are lost near 0.
-// There a step of Newton's takes the divisor as the sum that it is, unrounded.
+// Its quotient is corrected by a step of Newton's that takes the divisor as a sum, unrounded.
 template <int SIGMOIDS, int TANGENTS, class T>
 GATEWISE_INLINE void activate(Vec<T> (&values)[SIGMOIDS + TANGENTS]) {
   using E = Exponential<T>;

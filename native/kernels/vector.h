@@ -114,8 +114,7 @@ struct Bits<double> {
 template <class T>
 using IntVec = typename VectorOf<typename Bits<T>::Int>::type;
 
-// 2^n or 2^-n, for the integer n that stands in the low bits of what it and the magic number add up
-// to; of which the other bits are shifted out.
+// 2^n or 2^-n. Takes n + magic, which has the integer n in its low bits; the others are shifted out.
 template <class T>
 GATEWISE_INLINE Vec<T> power_of_2(Vec<T> sum, bool is_positive) {
   using B = Bits<T>;

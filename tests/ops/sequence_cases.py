@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -21,6 +22,9 @@ RUNS = [
 ]
 
 CORE_FORMS = [form for form, backend in RUNS if backend == "cpu"]
+
+every_core_form = pytest.mark.parametrize("form", CORE_FORMS)
+on_every_target = pytest.mark.usefixtures("target")
 TARGETS = native.available_targets() if native else []  # instruction sets that this machine has
 
 

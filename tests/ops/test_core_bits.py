@@ -14,7 +14,9 @@ from sequence_cases import (
     CORE_FORMS,
     FORMS,
     cast,
+    every_core_form,
     make_tensors,
+    on_every_target,
     run_operator,
     with_gradients,
 )
@@ -26,8 +28,6 @@ from gatewise.ops.native_call import native
 
 pytestmark = pytest.mark.skipif(native is None, reason="the core was not built")
 
-every_form = pytest.mark.parametrize("form", CORE_FORMS)
-on_every_target = pytest.mark.usefixtures("target")
 Results = dict[str, Tensor]
 STEPS, BATCH = 7, 13
 
@@ -63,7 +63,7 @@ def digests(form: str) -> list[str]:
     return found
 
 
-@every_form
+@every_core_form
 @on_every_target
 def test_same_call_gives_the_same_bits(form: str, set_threads: Callable[[int], None]) -> None:
     set_threads(1)  # and at the end the old number again
@@ -81,7 +81,7 @@ def test_another_process_gives_the_same_bits(set_threads: Callable[[int], None])
 # ---- threads and batch ----
 
 
-@every_form
+@every_core_form
 @on_every_target
 @pytest.mark.parametrize("hidden", [17, 65])
 def test_threads_do_not_change_a_bit_of_the_outputs(
@@ -96,7 +96,7 @@ def test_threads_do_not_change_a_bit_of_the_outputs(
         assert all(torch.equal(a, b) for a, b in zip(results[0], others, strict=True))
 
 
-@every_form
+@every_core_form
 @on_every_target
 @pytest.mark.parametrize("hidden", [17, 65])
 def test_batch_does_not_change_a_bit_of_a_row(
@@ -141,7 +141,7 @@ def run_with_even_loss(form: str, tensors: Results, **options: Any) -> Results:
 # ---- chunks ----
 
 
-@every_form
+@every_core_form
 @on_every_target
 @pytest.mark.parametrize(("threads", "hidden"), [(1, 17), (2, 65)], ids=["rows", "units"])
 def test_chunks_and_single_steps_equal_whole_to_the_bit(

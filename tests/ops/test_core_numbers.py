@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 import torch
 from sequence_cases import (
-    CORE_FORMS,
     assert_same,
     both_ways,
     cast,
+    every_core_form,
     make_tensors,
+    on_every_target,
     run_operator,
     scaled_error,
     tolerance,
@@ -30,9 +31,6 @@ from gatewise.ops.cases import DTYPES
 from gatewise.ops.native_call import native
 
 pytestmark = pytest.mark.skipif(native is None, reason="the core was not built")
-
-on_every_target = pytest.mark.usefixtures("target")
-every_form = pytest.mark.parametrize("form", CORE_FORMS)
 
 
 # ---- odd memory ----
@@ -91,7 +89,7 @@ def fill_with_nan() -> Iterator[None]:
     torch.use_deterministic_algorithms(False)
 
 
-@every_form
+@every_core_form
 @pytest.mark.usefixtures("fill_with_nan", "target")
 def test_nothing_is_read_or_given_that_was_not_written(
     form: str, set_threads: Callable[[int], None]
@@ -155,7 +153,7 @@ def test_tensors_that_are_not_on_the_cpu_are_refused(name: str) -> None:
 # ---- odd and great sizes ----
 
 
-@every_form
+@every_core_form
 def test_no_features_leave_the_recurrence(form: str) -> None:
     tensors = make_tensors(form, 3, 2, 0, 5)
     assert_same(*both_ways(form, tensors), tolerance(torch.float64, 3, form))

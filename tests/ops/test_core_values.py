@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 import torch
 from sequence_cases import (
-    CORE_FORMS,
     FORMS,
     assert_same,
     both_ways,
     cast,
+    every_core_form,
     make_tensors,
+    on_every_target,
     run_operator,
     tolerance,
     with_gradients,
@@ -23,8 +24,6 @@ from gatewise.ops.native_call import native
 
 pytestmark = pytest.mark.skipif(native is None, reason="the core was not built")
 
-every_form = pytest.mark.parametrize("form", CORE_FORMS)
-on_every_target = pytest.mark.usefixtures("target")
 DENORMAL = 1e-40  # below float32's smallest normal number
 SIZES = (5, 65)
 NOT_WHOLE = {"layer_norm", "zoneout"}  # options whose results are no whole numbers
@@ -35,7 +34,7 @@ CUT: dict[str, Any] = {
 CUT_AND_PADDED: dict[str, Any] = CUT | {"lengths": torch.tensor([3, 4, 2])}
 
 
-@every_form
+@every_core_form
 @on_every_target
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_special_values_spread_as_in_reference(
@@ -64,7 +63,7 @@ def test_special_values_spread_as_in_reference(
                 )
 
 
-@every_form
+@every_core_form
 @on_every_target
 def test_saturated_gates_match_reference(form: str, set_threads: Callable[[int], None]) -> None:
     set_threads(2)
@@ -75,7 +74,7 @@ def test_saturated_gates_match_reference(form: str, set_threads: Callable[[int],
         assert_near_in_scale(got, expected, 1e-8)
 
 
-@every_form
+@every_core_form
 @on_every_target
 def test_saturated_gates_match_reference_in_float32(
     form: str, set_threads: Callable[[int], None]
@@ -107,7 +106,7 @@ def assert_near_in_scale(got: dict[str, Tensor], expected: dict[str, Tensor], mo
         assert error <= most, f"{name}: {error:.1e}"  # NaN is not
 
 
-@every_form
+@every_core_form
 @on_every_target
 def test_denormal_states_and_inputs_give_what_their_values_give(
     form: str, set_threads: Callable[[int], None]

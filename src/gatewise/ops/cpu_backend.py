@@ -56,7 +56,7 @@ def slower(call: Call) -> str | None:
     """Give the reason why ``auto`` passes the core over for torch's kernels, or None.
 
     The core packs its weights in every call, and only loses where a GRU or RNN of many units takes
-    a step or two of one sequence (torch packs an LSTM's, too).
+    a step or two of one sequence (torch packs an LSTM's, too): the grid in BENCHMARKS.md shows it.
     A traced graph is to be right for all sizes, so that those of one example decide nothing, and
     the core is a single node of it, where most of torch's kernels are unrolled.
     """

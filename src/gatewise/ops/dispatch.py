@@ -88,8 +88,7 @@ def execute(call: Call) -> Result:
         BackendError: as ``choose``.
         ValueError: if a seed is given and no option draws random numbers.
     """
-    if call.seed is not None:
-        check_seed(call)
+    check_seed(call)
     return _pick(call).run(call)
 
 
