@@ -18,13 +18,18 @@ from gatewise.estimators.forecast_model import (
     ForecastModel,
     ForecastSettings,
     Windows,
-    weighted_loss,
+    total_error,
 )
 from gatewise.training import TrainingOptions
 
 TRAINING = TrainingOptions(steps=20, batch_size=16, evaluations=5)
 SETTINGS = ForecastSettings(6, 24, hidden_size=4, segment=4, training=TRAINING)
 TRAIN_END, VALIDATION_END = 300, 380
+
+
+def mean_loss(*arguments: Any) -> Any:
+    total, count = total_error(*arguments)
+    return total / count
 
 
 def panel_of(frame: Any = None, **parts: Any) -> Panel:
@@ -139,7 +144,7 @@ def test_missing_targets_do_not_count_in_the_loss(panel: Panel, model: ForecastM
         windows = Windows.of(replace(encoded, z=encoded.z.copy()), 24, 6)
         windows.z[gap] = value
         with torch.no_grad():
-            losses.append(float(weighted_loss(model.net, windows, origin)))
+            losses.append(float(mean_loss(model.net, windows, origin)))
     assert losses[0] == losses[1] > 0
 
 
@@ -161,7 +166,7 @@ def test_weights_of_the_best_validation_error_are_kept(panel: Panel) -> None:
     origins = window_origins(encoded.offsets, [TRAIN_END], [VALIDATION_END], **shape)
     with torch.no_grad():
         windows = Windows.of(encoded, **shape)
-        kept = float(weighted_loss(model.net, windows, torch.from_numpy(origins)))
+        kept = float(mean_loss(model.net, windows, torch.from_numpy(origins)))
     assert kept == pytest.approx(min(errors), rel=1e-6)
     assert errors[-1] > 1.01 * min(errors)
 
@@ -221,7 +226,7 @@ def test_loss_is_the_absolute_error_in_units_of_the_spread(log: bool) -> None:
         def forward(self, *_: torch.Tensor) -> torch.Tensor:
             return windows.truth(torch.from_numpy(origins))[0] + off
 
-    loss = float(weighted_loss(Off(1, 1), windows, torch.from_numpy(origins)))
+    loss = float(mean_loss(Off(1, 1), windows, torch.from_numpy(origins)))
     ahead = origins[:, None] + np.arange(6)
     made = encoded.unscale(origins, encoded.z[ahead] + off.numpy())
     error = np.abs(made - encoded.target[ahead]).mean() / encoded.scalers[0].spread

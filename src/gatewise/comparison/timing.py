@@ -15,7 +15,7 @@ from gatewise.estimators.forecast_model import (
     ForecastSettings,
     Windows,
     build_network,
-    weighted_loss,
+    total_error,
 )
 from gatewise.nn import explain_backend
 from gatewise.training import torch_threads
@@ -52,7 +52,8 @@ class _Timed:
         start = time.perf_counter()
         for _ in range(steps):
             self.optimizer.zero_grad()
-            weighted_loss(self.net, self.windows, self.origins).backward()
+            total, count = total_error(self.net, self.windows, self.origins)
+            (total / count).backward()
             self.optimizer.step()
         return (time.perf_counter() - start) / steps
 

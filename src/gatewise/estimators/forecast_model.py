@@ -19,7 +19,7 @@ from gatewise.data.slicing import until
 from gatewise.data.times import Frequency
 from gatewise.data.windows import Ends, evenly, window_origins, with_truth
 from gatewise.estimators.network import ForecastNet, seasonal_forecast
-from gatewise.training import TrainingOptions, train
+from gatewise.training import Shuffled, TrainingOptions, train
 from gatewise.training.progress import OnProgress
 
 _VALIDATION_WINDOWS = 2_000  # evenly chosen; more would cost time and change little
@@ -156,11 +156,10 @@ class ForecastModel:
             net.start_from(_best_naive(windows, some, panel.frequency.seasons))
             _, history = train(
                 net,
-                lambda module, chosen: weighted_loss(module, windows, every[chosen]),
-                len(every),
+                lambda module, chosen: total_error(module, windows, every[chosen]),
+                Shuffled(len(every), settings.training.batch_size, generator),
                 validate,
                 settings.training,
-                generator=generator,
                 device=device,
                 on_step=on_step,
             )
@@ -252,14 +251,8 @@ def _origins(
     return origins
 
 
-def weighted_loss(module: nn.Module, windows: Windows, origins: Tensor) -> Tensor:
-    """Mean absolute error in units of each series' spread; missing targets do not count."""
-    total, count = _total_error(module, windows, origins)
-    return total / count.clamp(min=1)
-
-
-def _total_error(module: nn.Module, windows: Windows, origins: Tensor) -> tuple[Tensor, Tensor]:
-    """Sum of the weighted errors in the target's own unit, and how many steps had a truth."""
+def total_error(module: nn.Module, windows: Windows, origins: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum of the absolute errors in units of each series' spread, and how many had a truth."""
     device = next(module.parameters()).device
     forecast = module(*(tensor.to(device) for tensor in windows.inputs(origins)))  # (B, h)
     z, weight = (tensor.to(device) for tensor in windows.truth(origins))
@@ -280,7 +273,7 @@ def _unlogged(off: Tensor, log_std: Tensor) -> Tensor:
 
 
 def _validation_error(module: nn.Module, windows: Windows, origins: Tensor) -> float:
-    parts = [_total_error(module, windows, some) for some in origins.split(_FORECAST_BATCH)]
+    parts = [total_error(module, windows, some) for some in origins.split(_FORECAST_BATCH)]
     return float(sum(total for total, _ in parts)) / float(sum(count for _, count in parts))
 
 

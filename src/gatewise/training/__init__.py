@@ -1,6 +1,7 @@
 """The one training loop, and the threads it may use."""
 
+from gatewise.training.batches import Batches, Shuffled
 from gatewise.training.loop import TrainingError, TrainingOptions, train
 from gatewise.training.threads import torch_threads
 
-__all__ = ["TrainingError", "TrainingOptions", "torch_threads", "train"]
+__all__ = ["Batches", "Shuffled", "TrainingError", "TrainingOptions", "torch_threads", "train"]

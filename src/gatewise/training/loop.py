@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from gatewise.training.batches import Batches
 from gatewise.training.progress import OnProgress
 
 
@@ -47,12 +48,11 @@ class TrainingOptions:
 
 def train(
     module: nn.Module,
-    batch_loss: Callable[[nn.Module, Tensor], Tensor],
-    examples: int,
+    batch_loss: Callable[[nn.Module, Tensor], tuple[Tensor, Tensor]],
+    batches: Batches,
     validate: Callable[[nn.Module], float] | None,
     options: TrainingOptions,
     *,
-    generator: torch.Generator,
     device: str = "auto",
     on_step: OnProgress | None = None,
 ) -> tuple[nn.Module, list[dict[str, Any]]]:
@@ -60,13 +60,13 @@ def train(
 
     Args:
         module: what is trained; moved to the device.
-        batch_loss: ``batch_loss(module, indices)`` gives the mean loss of the examples named by
-            ``indices`` (batch,), int64 in ``0 … examples − 1``.
-        examples: number of training examples.
+        batch_loss: ``batch_loss(module, indices)`` gives the sum of the losses of the examples
+            named by ``indices`` (batch,), and how many it sums over (steps with a truth, labels,
+            characters): the step's loss is their ratio.
+        batches: which examples each step takes.
         validate: ``validate(module)`` gives the validation error, in evaluation mode and without
             gradients; the lower the better. None trains for all steps and keeps the last average.
         options: budget and step sizes.
-        generator: draws the order of the examples (CPU).
         device: ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"``, …
         on_step: called with (step, steps, the latest validation error in words) after each step.
 
@@ -84,7 +84,6 @@ def train(
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _warmup_cosine(options.steps))
     model, optimizer = fabric.setup(module, optimizer)
-    batches = _shuffled(examples, options.batch_size, generator)
     every = math.ceil(options.steps / options.evaluations)
 
     average = AveragedModel(
@@ -97,7 +96,8 @@ def train(
     for step in range(1, options.steps + 1):
         model.train()
         optimizer.zero_grad()
-        loss = batch_loss(model, next(batches))
+        total, count = batch_loss(model, batches.next())
+        loss = total / count.clamp(min=1)
         fabric.backward(loss)
         fabric.clip_gradients(model, optimizer, max_norm=options.clip, error_if_nonfinite=False)
         rate = schedule.get_last_lr()[0]
@@ -114,7 +114,7 @@ def train(
             history.append(
                 {
                     "step": step,
-                    "epoch": step * options.batch_size / max(examples, 1),
+                    "epoch": step * options.batch_size / batches.examples,
                     "train_loss": train_loss,
                     "validation_error": error if validate is not None else None,
                     "learning_rate": rate,
@@ -153,12 +153,6 @@ def _warmup_cosine(steps: int) -> Callable[[int], float]:
         return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
 
     return factor
-
-
-def _shuffled(examples: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Go through all examples in a new random order each epoch; a batch never spans two epochs."""
-    while True:
-        yield from torch.randperm(examples, generator=generator).split(batch_size)
 
 
 @torch.no_grad()
