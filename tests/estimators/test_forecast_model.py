@@ -20,7 +20,7 @@ from gatewise.estimators.forecast_model import (
     Windows,
     total_error,
 )
-from gatewise.training import TrainingOptions
+from gatewise.training import Execution, TrainingOptions
 
 TRAINING = TrainingOptions(steps=20, batch_size=16, evaluations=5)
 SETTINGS = ForecastSettings(6, 24, hidden_size=4, segment=4, training=TRAINING)
@@ -39,7 +39,7 @@ def panel_of(frame: Any = None, **parts: Any) -> Panel:
 
 def fitted(panel: Panel, settings: ForecastSettings = SETTINGS, **rest: Any) -> ForecastModel:
     ends = [TRAIN_END] * len(panel), [VALIDATION_END] * len(panel)
-    return ForecastModel.fit(panel, *ends, settings, seed=1, device="cpu", **rest)
+    return ForecastModel.fit(panel, *ends, settings, seed=1, execution=Execution("cpu"), **rest)
 
 
 def corrupted(panel: Panel, start: int, names: tuple[str, ...]) -> Panel:
@@ -115,7 +115,7 @@ def test_known_future_changes_the_forecast_within_the_horizon_only(
 def test_series_do_not_mix() -> None:
     panel = panel_of(several(), series="shop", future=())
     ends = [200, 180, 150], [260, 220, 190]
-    model = ForecastModel.fit(panel, *ends, SETTINGS, seed=1, device="cpu")
+    model = ForecastModel.fit(panel, *ends, SETTINGS, seed=1, execution=Execution("cpu"))
     together = model.forecast(panel)
     for number, name in enumerate(panel.series):
         only = slice(number, number + 1)
@@ -151,7 +151,7 @@ def test_missing_targets_do_not_count_in_the_loss(panel: Panel, model: ForecastM
 def test_same_ends_train_all_steps_without_validation(panel: Panel) -> None:
     options = replace(TRAINING, patience=1)
     settings = replace(SETTINGS, training=options)
-    model = ForecastModel.fit(panel, [380], [380], settings, seed=1, device="cpu")
+    model = ForecastModel.fit(panel, [380], [380], settings, seed=1, execution=Execution("cpu"))
     assert model.history[-1]["step"] == options.steps
     assert all(row["validation_error"] is None for row in model.history)
 
@@ -191,7 +191,7 @@ def test_parameters_are_counted(model: ForecastModel) -> None:
 )
 def test_too_few_rows_name_the_part(panel: Panel, ends: tuple[int, int], part: str) -> None:
     with pytest.raises(DataError, match=rf"data frame: too few rows: the {part} part has"):
-        ForecastModel.fit(panel, [ends[0]], [ends[1]], SETTINGS, seed=1, device="cpu")
+        ForecastModel.fit(panel, [ends[0]], [ends[1]], SETTINGS, seed=1, execution=Execution("cpu"))
 
 
 def test_each_setting_changes_the_forecast(panel: Panel, model: ForecastModel) -> None:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from gatewise.training import Shuffled, TrainingError, TrainingOptions, train
+from gatewise.training import Execution, Shuffled, TrainingError, TrainingOptions, train
 
 torch.manual_seed(0)
 X = torch.randn(64, 3)
@@ -26,7 +26,7 @@ def run(options, validate=everything, seed=0, **rest):
     torch.manual_seed(seed)
     module = torch.nn.Linear(3, 1)
     batches = order(options.batch_size, seed)
-    return train(module, loss, batches, validate, options, device="cpu", **rest)
+    return train(module, loss, batches, validate, options, Execution("cpu", **rest))
 
 
 QUICK = TrainingOptions(
@@ -92,7 +92,7 @@ def test_gradient_is_clipped():
             order(64),
             None,
             TrainingOptions(steps=3, clip=0.5),
-            device="cpu",
+            Execution("cpu"),
         )
     finally:
         torch.optim.AdamW.step = original
@@ -113,7 +113,7 @@ def test_every_example_is_seen_once_an_epoch():
         order(15),
         None,
         TrainingOptions(steps=10, batch_size=15),
-        device="cpu",
+        Execution("cpu"),
     )
     assert sorted(seen[:64]) == list(range(64))
     assert sorted(seen[64:128]) == list(range(64))
@@ -128,7 +128,7 @@ def test_nan_loss_stops_with_step_and_hint():
             order(16),
             everything,
             QUICK,
-            device="cpu",
+            Execution("cpu"),
         )
 
 
@@ -141,7 +141,7 @@ def test_weights_are_the_moving_average_of_the_steps():
         steps.append(module.weight.detach().clone())
 
     options = TrainingOptions(steps=6, averaging=0.75)
-    train(module, loss, order(64), None, options, device="cpu", on_step=note)
+    train(module, loss, order(64), None, options, Execution("cpu", on_step=note))
     average = steps[0]
     for weights in steps[1:]:
         average = 0.75 * average + 0.25 * weights

@@ -13,7 +13,7 @@ from gatewise.data.encoding import Encoder
 from gatewise.data.errors import DataError
 from gatewise.data.panel import Panel
 from gatewise.estimators.forecast_model import ForecastSettings
-from gatewise.estimators.network import CELLS
+from gatewise.estimators.recurrent import CELLS
 from gatewise.training import TrainingOptions
 
 _AS_GIVEN = (

@@ -22,8 +22,8 @@ from gatewise.data.panel import Panel
 from gatewise.data.slicing import until
 from gatewise.data.windows import series_of
 from gatewise.estimators.forecast_model import ForecastModel, ForecastSettings
-from gatewise.estimators.network import CELLS
-from gatewise.training import TrainingOptions, torch_threads
+from gatewise.estimators.recurrent import CELLS
+from gatewise.training import Execution, TrainingOptions, torch_threads
 
 Forecast = Callable[[Panel, np.ndarray], np.ndarray]
 
@@ -108,7 +108,7 @@ def _train_cell(
             fold.validation_end,
             cell_settings(plan, trial.model, learning_rate=rate),
             seed=seed,
-            device=plan.device,
+            execution=Execution(plan.device),
         )
         for rate in learning_rates(plan.search)
     ]

@@ -1,5 +1,6 @@
 """Estimators on scikit-learn's contract, and their model files."""
 
-from gatewise.estimators.forecaster import Forecaster, load
+from gatewise.estimators.forecaster import Forecaster
+from gatewise.estimators.loading import load
 
 __all__ = ["Forecaster", "load"]

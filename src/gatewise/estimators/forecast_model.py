@@ -19,8 +19,7 @@ from gatewise.data.slicing import until
 from gatewise.data.times import Frequency
 from gatewise.data.windows import Ends, evenly, window_origins, with_truth
 from gatewise.estimators.network import ForecastNet, seasonal_forecast
-from gatewise.training import Shuffled, TrainingOptions, train
-from gatewise.training.progress import OnProgress
+from gatewise.training import Execution, Shuffled, TrainingOptions, train
 
 _VALIDATION_WINDOWS = 2_000  # evenly chosen; more would cost time and change little
 _FORECAST_BATCH = 512
@@ -123,8 +122,7 @@ class ForecastModel:
         settings: ForecastSettings,
         *,
         seed: int,
-        device: str = "auto",
-        on_step: OnProgress | None = None,
+        execution: Execution,
     ) -> "ForecastModel":
         """Train on the first ``train_end[s]`` steps of each series, stop by those up to
         ``validation_end[s]``; nothing behind them is looked at.
@@ -160,8 +158,7 @@ class ForecastModel:
                 Shuffled(len(every), settings.training.batch_size, generator),
                 validate,
                 settings.training,
-                device=device,
-                on_step=on_step,
+                execution,
             )
         return cls(settings, panel.columns, panel.frequency, encoder, net, history)
 

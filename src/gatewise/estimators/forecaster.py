@@ -24,12 +24,17 @@ from gatewise.data.times import Frequency
 from gatewise.data.windows import Ends, window_origins
 from gatewise.estimators.defaults import default_lookback, default_segment
 from gatewise.estimators.forecast_model import ForecastModel, ForecastSettings, build_network
-from gatewise.estimators.model_file import read_model, write_model
-from gatewise.estimators.network import CELLS
+from gatewise.estimators.model_file import write_model
+from gatewise.estimators.parameters import (
+    check_parameters,
+    execution,
+    require_count,
+    training_options,
+)
 from gatewise.training import TrainingOptions
 from gatewise.training.progress import progress_bar
 
-_OWN_OPTIONS = {"input_size", "hidden_size", "num_layers", "dropout", "batch_first"}
+_COUNTS = ("horizon", "lookback", "segment")
 
 
 class Forecaster(BaseEstimator):
@@ -131,7 +136,7 @@ class Forecaster(BaseEstimator):
 
     def fit(self, data: Any, y: None = None) -> "Forecaster":  # noqa: ARG002
         """Train on ``data``, a data frame or a path; ``y`` is ignored (the target is a column)."""
-        self._check_parameters()
+        check_parameters(self, counts=_COUNTS)
         panel = self._panel(data)
         return self._fit_panel(panel, [len(times) for times in panel.times])
 
@@ -202,9 +207,9 @@ class Forecaster(BaseEstimator):
             A frame with ``fold``, ``series``, ``origin`` (the last known time), ``time``, ``step``,
             ``truth`` and ``forecast``. The estimator itself stays as it was.
         """
-        self._check_parameters()
+        check_parameters(self, counts=_COUNTS)
         for name, value in (("folds", folds), ("stride", 1 if stride is None else stride)):
-            _require_count(name, value)
+            require_count(name, value)
         panel = self._panel(data)
         lengths = np.array([len(times) for times in panel.times])
         test = np.maximum(lengths // (3 * folds), self.horizon)
@@ -283,8 +288,7 @@ class Forecaster(BaseEstimator):
                 ends,
                 self._settings(lookback),
                 seed=seed,
-                device=self.device,
-                on_step=on_step,
+                execution=execution(self, on_step),
             )
         last = {
             name: str(times[end - 1])
@@ -314,32 +318,8 @@ class Forecaster(BaseEstimator):
             dropout=self.dropout,
             cell_options=dict(self.cell_options or {}),
             log=self.log,
-            training=TrainingOptions(
-                steps=self.steps,
-                batch_size=self.batch_size,
-                learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay,
-                patience=self.patience,
-            ),
+            training=training_options(self),
         )
-
-    def _check_parameters(self) -> None:
-        counts = ["horizon", "steps", "batch_size", "hidden_size", "num_layers", "patience"]
-        counts += [name for name in ("lookback", "segment") if getattr(self, name) is not None]
-        for name in counts:
-            _require_count(name, getattr(self, name))
-        for name in ("validation", "dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name} must be at least 0 and below 1, got {getattr(self, name)}"
-                )
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be positive, got {self.learning_rate}")
-        if self.cell not in CELLS:
-            raise ValueError(f"cell must be one of {', '.join(CELLS)}, got {self.cell!r}")
-        own = sorted(_OWN_OPTIONS & set(self.cell_options or {}))
-        if own:
-            raise ValueError(f"cell_options must leave {own[0]!r} to the estimator")
 
     def _panel(self, data: Any) -> Panel:
         parts = ("target", "time", "series", "past", "future", "static", "frequency")
@@ -356,19 +336,3 @@ class Forecaster(BaseEstimator):
                     f"{panel.name}: {which}{len(times)} steps of history; this model reads "
                     f"{self.lookback_}: give more rows"
                 )
-
-
-def _require_count(name: str, value: Any) -> None:
-    if not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"{name} must be a whole number, at least 1, got {value!r}")
-
-
-def load(path: str | os.PathLike[str]) -> Forecaster:
-    """Load a model that ``save`` or ``gatewise fit`` wrote; no code from the file is run."""
-    header, weights = read_model(path)
-    if header.get("task") != "forecast":
-        raise DataError(f"{path}: a model for the task {header.get('task')!r}, unknown here")
-    try:
-        return Forecaster._from_file(header, weights)
-    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise DataError(f"{path}: a damaged model file: {type(error).__name__}: {error}") from None

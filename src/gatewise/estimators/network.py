@@ -1,16 +1,12 @@
 """The forecasting network: a recurrent encoder of the past, all steps of the horizon at once."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gatewise.nn import GRU, LSTM, RNN
-from gatewise.nn.base import RecurrentLayer
-
-CELLS: dict[str, Callable[..., RecurrentLayer]] = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
+from gatewise.estimators.recurrent import make_recurrent, output_size
 
 _CONTEXT = 16  # width of what the encoder tells each step of the horizon
 _DECODER = 32  # width of the layer that joins it with what is known of that step
@@ -51,21 +47,20 @@ class ForecastNet(nn.Module):
         cell_options: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        options = {"init": "standard", **(cell_options or {})}
         self.segment = segment
         self.calendar_width = calendar_width
-        self.rnn = CELLS[cell](
+        self.rnn = make_recurrent(
+            cell,
             segment * (2 + past_width + known_width - calendar_width) + calendar_width,
             hidden_size,
             num_layers,
-            dropout=dropout if num_layers > 1 else 0.0,
-            **options,
+            dropout,
+            cell_options,
         )
-        self.directions = 2 if options.get("bidirectional") else 1
-        summary = self.directions * (options.get("proj_size") or hidden_size)
+        self.directions = 2 if self.rnn.bidirectional else 1
         self.horizon = horizon
         self.dropout = nn.Dropout(dropout)
-        self.context = nn.Linear(summary, horizon * _CONTEXT)
+        self.context = nn.Linear(output_size(self.rnn), horizon * _CONTEXT)
         self.join = nn.Linear(_CONTEXT + known_width, _DECODER)
         self.correction = nn.Linear(_DECODER, 1)
         self.linear = nn.Parameter(torch.zeros(horizon, lookback))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gatewise.training.batches import Batches
-from gatewise.training.progress import OnProgress
+from gatewise.training.execution import Execution
 
 
 class TrainingError(RuntimeError):
@@ -52,9 +52,7 @@ def train(
     batches: Batches,
     validate: Callable[[nn.Module], float] | None,
     options: TrainingOptions,
-    *,
-    device: str = "auto",
-    on_step: OnProgress | None = None,
+    execution: Execution,
 ) -> tuple[nn.Module, list[dict[str, Any]]]:
     """Train ``module`` and load its best averaged weights into it.
 
@@ -67,8 +65,7 @@ def train(
         validate: ``validate(module)`` gives the validation error, in evaluation mode and without
             gradients; the lower the better. None trains for all steps and keeps the last average.
         options: budget and step sizes.
-        device: ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"``, …
-        on_step: called with (step, steps, the latest validation error in words) after each step.
+        execution: where and how to train.
 
     Returns:
         The trained module and its history: one row for each evaluation with ``step``, ``epoch``,
@@ -78,7 +75,7 @@ def train(
         TrainingError: if a loss or a validation error is NaN or infinite, or there is no such
             device.
     """
-    fabric = _fabric(device)
+    fabric = _fabric(execution.device)
     optimizer = torch.optim.AdamW(
         module.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
     )
@@ -126,8 +123,8 @@ def train(
                 best, best_error, stale = _weights(average.module), error, 0
             else:
                 stale += 1
-        if on_step is not None:
-            on_step(step, options.steps, f"validation error {error:.4f}")
+        if execution.on_step is not None:
+            execution.on_step(step, options.steps, f"validation error {error:.4f}")
         if stale >= options.patience:
             break
     module.load_state_dict(best)
