@@ -8,14 +8,22 @@ from test_plan import plan
 
 from gatewise.comparison.baselines import Prepared, fit_baseline
 from gatewise.comparison.folds import cut_folds
+from gatewise.comparison.forecast_task import ForecastTask
 from gatewise.comparison.plan import Trial
-from gatewise.comparison.run_folder import RunFolder
 from gatewise.comparison.trials import run_trial
 from gatewise.data.panel import make_panel
 from gatewise.data.tables import read_table
 
 FOLD = cut_folds([600], 4, 6, 24)[1]
-PLAN = plan(horizon=6, lookback=24, folds=4, steps=4)
+PLAN = plan(folds=4, steps=4)
+
+
+def task_of(panel):
+    parts = cut_folds([600], 4, 6, 24)
+    shape = {"horizon": 6, "lookback": 24, "segment": 1, "stride": 1}
+    return ForecastTask(
+        panel, parts, **shape, metric="mae", steps=4, device="cpu", table=("load.csv", 600)
+    )
 
 
 def panel_of(frame):
@@ -33,42 +41,32 @@ def spoilt_behind(frame, end):
     )
 
 
-def results(tmp_path, model, panel):
-    trial = Trial(model, 1, 0)
-    run_trial(trial, PLAN, FOLD, panel, tmp_path)
-    folder = tmp_path / "trials" / trial.name
-    return (
-        RunFolder(tmp_path).trial(trial.name),
-        pl.read_parquet(folder / "forecasts.parquet"),
-        pl.read_parquet(folder / "history.parquet"),
-    )
+def results(model, panel):
+    finished = run_trial(Trial(model, 1, 0), PLAN, task_of(panel))
+    return finished.result, finished.predictions, finished.history
 
 
 @pytest.mark.parametrize("model", ["lstm", "gru", "last", "seasonal", "linear"])
-def test_trial_is_blind_to_what_lies_behind_its_test_part(tmp_path, model):
+def test_trial_is_blind_to_what_lies_behind_its_test_part(model):
     frame = hourly(gaps=True)
     spoilt = spoilt_behind(frame, FOLD.test_end[0])
-    honest, other = (
-        results(tmp_path / str(k), model, panel_of(f)) for k, f in enumerate((frame, spoilt))
-    )
+    honest, other = (results(model, panel_of(f)) for f in (frame, spoilt))
     assert honest[1].equals(other[1])
     for part in ("test", "validation"):
         assert honest[0][part] == other[0][part]
 
 
 @pytest.mark.parametrize("model", ["lstm", "linear", "seasonal"])
-def test_first_test_forecast_is_blind_to_the_test_part(tmp_path, model):
+def test_first_test_forecast_is_blind_to_the_test_part(model):
     """The first origin stands at the end of the validation part: all it may see lies before."""
     frame = hourly()
     end = FOLD.validation_end[0]
     known_open = frame["open"].to_numpy()
     spoilt = spoilt_behind(frame, end).with_columns(open=known_open)  # known in the future
-    honest, other = (
-        results(tmp_path / str(k), model, panel_of(f)) for k, f in enumerate((frame, spoilt))
-    )
-    first = [f["forecast"].to_numpy()[: PLAN.horizon] for _, f, _ in (honest, other)]
+    honest, other = (results(model, panel_of(f)) for f in (frame, spoilt))
+    first = [f["forecast"].to_numpy()[:6] for _, f, _ in (honest, other)]
     np.testing.assert_array_equal(*first)
-    later = [f["forecast"].to_numpy()[PLAN.horizon :] for _, f, _ in (honest, other)]
+    later = [f["forecast"].to_numpy()[6:] for _, f, _ in (honest, other)]
     assert not np.array_equal(*later)  # the check can fail: later origins do see it
     if model == "lstm":
         errors = [h.drop("seconds") for *_, h in (honest, other)]

@@ -3,35 +3,27 @@ import pytest
 from tables import hourly
 
 from gatewise.comparison.matching import match_hidden_sizes
-from gatewise.data.encoding import Encoder
-from gatewise.data.panel import make_panel
-from gatewise.data.tables import read_table
-from gatewise.estimators.forecast_model import ForecastSettings, build_network, count_parameters
+from gatewise.comparison.tasks import make_task
 
-PANEL = make_panel(read_table(hourly()), target="load")
-ENCODER = Encoder.fit(PANEL, [600])
-SETTINGS = ForecastSettings(6, 24)
-
-
-def parameters(cell, hidden):
-    settings = ForecastSettings(6, 24, cell=cell, hidden_size=hidden)
-    return count_parameters(build_network(PANEL.columns, PANEL.frequency, ENCODER, settings))
+COMMON = {"task": "forecast", "folds": 4, "metric": None, "steps": 3, "device": "cpu"}
+PARTS = {"target": "load", "horizon": 6, "lookback": 24, "segment": 1}
+TASK = make_task(hourly(), COMMON, PARTS).task
 
 
 def match(match, hidden=16, cells=("lstm", "gru", "rnn")):
-    return match_hidden_sizes(cells, match, hidden, PANEL, ENCODER, SETTINGS, 1)
+    return match_hidden_sizes(cells, match, hidden, TASK, 1)
 
 
 @pytest.mark.parametrize("hidden", [1, 7, 16, 64])
 def test_matched_parameters_are_the_nearest(hidden):
     sizes = match("parameters", hidden)
-    wanted = parameters("lstm", hidden)
+    wanted = TASK.parameters("lstm", hidden)
     assert sizes["lstm"] == hidden
     for cell in ("gru", "rnn"):
-        found = abs(parameters(cell, sizes[cell]) - wanted)
+        found = abs(TASK.parameters(cell, sizes[cell]) - wanted)
         for other in (sizes[cell] - 1, sizes[cell] + 1):
             if other:
-                assert found <= abs(parameters(cell, other) - wanted)
+                assert found <= abs(TASK.parameters(cell, other) - wanted)
 
 
 def test_matched_units_are_the_same():

@@ -50,7 +50,7 @@ def numbers(result):
         for cell in result["cells"]
     ]
     verdict = {k: result["verdict"][k] for k in ("kind", "winner", "sentence")}
-    same = {k: result[k] for k in ("data", "horizon", "metric", "baselines", "tests", "by_horizon")}
+    same = {k: result[k] for k in ("data", "metric", "baselines", "tests", "by_horizon")}
     return {**same, "cells": cells, "verdict": verdict}
 
 
@@ -75,7 +75,7 @@ def test_result_has_what_the_table_shows(whole):
 def test_table_follows_from_the_forecasts_that_were_kept(whole):
     for model, seeds in (("gru", 2), ("seasonal", 1)):
         frames = [
-            pl.read_parquet(whole.folder / "trials" / f"{model}-f2-s{s}" / "forecasts.parquet")
+            pl.read_parquet(whole.folder / "trials" / f"{model}-f2-s{s}" / "predictions.parquet")
             for s in range(seeds)
         ]
         error = sum((f["forecast"] - f["truth"]).abs().mean() for f in frames) / seeds

@@ -9,8 +9,8 @@ def error(mean, low=None, high=None):
 
 RESULT = {
     "metric": "mae",
-    "horizon": 24,
-    "data": {"name": "a|b.csv", "target": "load"},
+    "metrics": {"mae": "MAE", "rmse": "RMSE", "mase": "MASE"},
+    "data": {"name": "a|b.csv", "target": "load", "horizon": 24},
     "cells": [
         {"name": "gru", "hidden": 77, "parameters": 117_750, "size_bytes": 471_000}
         | {"mae": error(54.051, 42.08, 66.02), "rmse": error(89.2), "mase": error(0.9)}

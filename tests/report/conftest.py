@@ -65,10 +65,15 @@ def made_up_result(name: str, target: str) -> dict[str, Any]:
             "end": "2012-12-31 23:00",
             "frequency": "1 hour",
             "target": target,
+            "horizon": HORIZON,
+            "lookback": 96,
+            "title": f"Forecasting {target}",
+            "about": f"17,544 rows, 1 series, every 1 hour, 2011-01-01 00:00 to 2012-12-31 23:00. "
+            f"Forecasts of {HORIZON} steps from the last 96.",
         },
-        "horizon": HORIZON,
-        "lookback": 96,
+        "task": "forecast",
         "metric": "mae",
+        "metrics": {"mae": "MAE", "rmse": "RMSE", "mase": "MASE"},
         "verdict": {
             "kind": "undecided",
             "winner": None,
@@ -105,6 +110,7 @@ def made_up_result(name: str, target: str) -> dict[str, Any]:
             "seeds": SEEDS,
             "steps": 1_400,
             "match": "parameters",
+            "cut": "in the order of time",
             "threads": 1,
             "backend": "torch",
             "machine": "x86_64, 2 cores",
@@ -166,7 +172,7 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
                     folder = run_dir / "trials" / f"{model}-f{fold}-s{seed}"
                     folder.mkdir(parents=True)
                     forecasts = made_up_forecasts(rng, fold, series)
-                    forecasts.write_parquet(folder / "forecasts.parquet")
+                    forecasts.write_parquet(folder / "predictions.parquet")
         (run_dir / "result.json").write_text(json.dumps(result))
         return run_dir
 

@@ -13,7 +13,15 @@ import pytest
 import gatewise.report
 from gatewise.report import render_page, write_report
 from gatewise.report.figures import LINES, TRUTH_COLOUR, label
-from gatewise.report.page import choose_windows, embedded, number, percent, read_forecasts, size
+from gatewise.report.page import (
+    choose_windows,
+    embedded,
+    forecast_parts,
+    number,
+    percent,
+    read_predictions,
+    size,
+)
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 LOADING = {"src", "href", "srcset", "data", "poster", "action", "background"}
@@ -77,12 +85,16 @@ def read_page(path) -> Page:
     return page
 
 
+def drawn(result, forecasts):
+    return render_page(result, **forecast_parts(result, forecasts))
+
+
 def result_of(run_dir):
     return json.loads((run_dir / "result.json").read_text())
 
 
 def forecasts_of(run_dir):
-    return read_forecasts(run_dir, ["lstm", "gru", "seasonal"], 5)
+    return read_predictions(run_dir, ["lstm", "gru", "seasonal"], 5)
 
 
 def test_report_is_a_page_in_the_run_folder(make_run):
@@ -143,7 +155,7 @@ def test_report_shows_what_is_unknown_as_a_dash(make_run):
         for metric in ("mae", "rmse", "mase"):
             model[metric] |= {"low": None, "high": None}
     result["cells"][0] |= {"seed_spread": None, "step_microseconds": None, "size_bytes": None}
-    text = Page(render_page(result, forecasts_of(run_dir))).text
+    text = Page(drawn(result, forecasts_of(run_dir))).text
     assert "None" not in text
     assert "LSTM against GRU +1.09 % – – – –" in text
 
@@ -152,7 +164,7 @@ def test_report_shows_no_detectable_difference_beyond_the_largest(make_run):
     run_dir = make_run()
     result = result_of(run_dir)
     result["tests"][0]["detectable"] = 2.8879
-    text = Page(render_page(result, forecasts_of(run_dir))).text
+    text = Page(drawn(result, forecasts_of(run_dir))).text
     assert "0.01234 0.03702 none LSTM against seasonal" in text
 
 
@@ -160,7 +172,7 @@ def test_report_names_the_error_that_decides(make_run):
     run_dir = make_run()
     result = result_of(run_dir)
     for metric, title in (("mae", "mean absolute error"), ("mase", "mean absolute scaled error")):
-        page = Page(render_page(result | {"metric": metric}, forecasts_of(run_dir)))
+        page = Page(drawn(result | {"metric": metric}, forecasts_of(run_dir)))
         assert f"the {metric.upper()} decides" in page.text
         assert f"Difference of the {metric.upper()} relative" in page.text
         assert page.plots[-1]["layout"]["yaxis"]["title"]["text"] == title
@@ -171,7 +183,7 @@ def test_report_shows_a_metric_that_no_scale_is_known_for_as_a_dash(make_run):
     result = result_of(run_dir)
     for model in result["cells"] + result["baselines"]:
         model["mase"] = None
-    text = Page(render_page(result, forecasts_of(run_dir))).text
+    text = Page(drawn(result, forecasts_of(run_dir))).text
     assert "LSTM 42.17 (36.69 to 47.65) 67.89 (59.07 to 76.72) – 1.234" in text
 
 
@@ -215,7 +227,7 @@ def mean_errors(run_dir, model):
     """The error of every window of a model by loops: (error, fold, origin)."""
     windows = {}
     for fold in range(5):
-        rows = pl.read_parquet(run_dir / "trials" / f"{model}-f{fold}-s0" / "forecasts.parquet")
+        rows = pl.read_parquet(run_dir / "trials" / f"{model}-f{fold}-s0" / "predictions.parquet")
         for row in rows.iter_rows(named=True):
             errors = windows.setdefault((fold, row["origin"]), [])
             if row["truth"] is not None:
@@ -265,7 +277,7 @@ def test_windows_are_told_apart_by_series():
 def test_truth_that_is_nan_is_not_known(make_run):
     run_dir = make_run()
     expected = forecasts_of(run_dir)
-    for path in run_dir.glob("trials/*/forecasts.parquet"):
+    for path in run_dir.glob("trials/*/predictions.parquet"):
         pl.read_parquet(path).with_columns(pl.col("truth").fill_null(np.nan)).write_parquet(path)
     assert forecasts_of(run_dir).equals(expected)
 
@@ -280,7 +292,7 @@ def test_few_windows_are_shown_once_each(make_run, windows, kinds):
     origins = forecasts["origin"].unique().sort()
     forecasts = forecasts.filter(pl.col("origin").is_in(origins[:windows].implode()))
     assert [kind for kind, _, _ in choose_windows(forecasts, "gru")] == kinds
-    page = Page(render_page(result_of(run_dir), forecasts))
+    page = Page(drawn(result_of(run_dir), forecasts))
     assert len(page.plots) == len(kinds) + 1
     assert ("No test window has a known truth." in page.text) == (windows == 0)
 
@@ -341,7 +353,7 @@ def test_report_is_written_whole_or_not_at_all(make_run, monkeypatch):
 
 def test_report_of_an_unfinished_run_is_refused(make_run):
     run_dir = make_run()
-    (run_dir / "trials" / "seasonal-f3-s0" / "forecasts.parquet").unlink()
+    (run_dir / "trials" / "seasonal-f3-s0" / "predictions.parquet").unlink()
     with pytest.raises(FileNotFoundError, match=r"seasonal-f3-s0.*run the same comparison again"):
         write_report(run_dir)
     (run_dir / "result.json").unlink()
@@ -390,9 +402,9 @@ def test_page_runs_in_a_browser_without_errors(make_run, tmp_path):
         [*command, "--dump-dom", path.as_uri()], capture_output=True, text=True, timeout=120
     )
     assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
-    drawn = Page(done.stdout)
-    classes = [attributes.get("class") for _, attributes in drawn.elements]
+    shown = Page(done.stdout)
+    classes = [attributes.get("class") for _, attributes in shown.elements]
     assert classes.count("ytitle") == 4
-    assert drawn.text.count(target) >= 5  # title, heading and three plots
-    assert [tag for tag, _ in drawn.elements if tag in {"i", "img", "b"}] == []
-    assert [a for _, a in drawn.elements if any(key.startswith("on") for key in a)] == []
+    assert shown.text.count(target) >= 5  # title, heading and three plots
+    assert [tag for tag, _ in shown.elements if tag in {"i", "img", "b"}] == []
+    assert [a for _, a in shown.elements if any(key.startswith("on") for key in a)] == []

@@ -107,9 +107,9 @@ def compare(
                 out=out,
                 device=device,
                 seed=seed,
+                steps=steps,
                 say=tell,
                 on_trial=on_trial,
-                **({} if steps is None else {"steps": steps}),
             )
     if markdown is not None:
         write_atomic(markdown, as_markdown(comparison.result))

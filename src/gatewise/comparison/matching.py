@@ -1,27 +1,16 @@
 """Hidden sizes that make the cells equal in parameters, units or training time."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 
-import torch
-
+from gatewise.comparison.task import Task
 from gatewise.comparison.timing import step_seconds
-from gatewise.data.encoding import Encoder
-from gatewise.data.panel import Panel
-from gatewise.estimators.forecast_model import ForecastSettings, build_network, count_parameters
 
 MATCHES = ("parameters", "units", "time")
 
 
 def match_hidden_sizes(
-    cells: Sequence[str],
-    match: str,
-    hidden_size: int,
-    panel: Panel,
-    encoder: Encoder,
-    settings: ForecastSettings,
-    threads: int,
+    cells: Sequence[str], match: str, hidden_size: int, task: Task, threads: int
 ) -> dict[str, int]:
     """Give each cell its hidden size; the first cell has ``hidden_size``.
 
@@ -30,27 +19,20 @@ def match_hidden_sizes(
         match: ``"parameters"`` of the whole network, ``"units"``, or the measured ``"time"`` of a
             training step.
         hidden_size: of the first cell.
-        panel, encoder, settings: for which the networks are built.
+        task: for which the networks are built.
         threads: that a training step may use when it is timed.
     """
     if match == "units":
         return dict.fromkeys(cells, hidden_size)
 
     def cost(cell: str, hidden: int) -> float:
-        of_cell = _replaced(settings, cell, hidden)
         if match == "time":
-            return step_seconds(panel, encoder, of_cell, threads)
-        with torch.random.fork_rng():
-            net = build_network(panel.columns, panel.frequency, encoder, of_cell)
-        return count_parameters(net)
+            return step_seconds(task.timed(cell, hidden), threads)
+        return task.parameters(cell, hidden)
 
     wanted = cost(cells[0], hidden_size)
     rest = {cell: _nearest(partial(cost, cell), wanted) for cell in cells[1:]}
     return {cells[0]: hidden_size, **rest}
-
-
-def _replaced(settings: ForecastSettings, cell: str, hidden: int) -> ForecastSettings:
-    return replace(settings, cell=cell, hidden_size=hidden)
 
 
 def _nearest(cost: Callable[[int], float], wanted: float) -> int:

@@ -8,7 +8,8 @@ import numpy as np
 
 from gatewise.data.windows import Ends
 
-METRICS = ("mae", "rmse", "mase")
+METRICS = {"mae": "MAE", "rmse": "RMSE", "mase": "MASE"}
+"""How each error is shown."""
 
 
 @dataclass(frozen=True)

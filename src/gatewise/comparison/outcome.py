@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewise.comparison.metrics import METRICS
-from gatewise.comparison.plan import BASELINES, Plan, Trial
+from gatewise.comparison.plan import Plan, Trial
 from gatewise.comparison.statistics import correct_tests, paired_test, summarise
 from gatewise.comparison.verdict import Baseline, Cell, decide
 
@@ -23,14 +22,19 @@ def judge(plan: Plan, results: Results, times: Mapping[str, Mapping[str, Any]]) 
         times: each cell's measured times.
 
     Returns:
-        ``verdict``, ``cells``, ``baselines``, ``tests`` and ``by_horizon``, plain JSON values.
+        ``verdict``, ``metrics``, ``cells``, ``baselines``, ``tests`` and, where errors are known by
+        step, ``by_horizon``: plain JSON values.
     """
-    ratios = [_of(results, BASELINES[0], fold, 0)["test_to_train"] for fold in range(plan.folds)]
+    ratios = [
+        _of(results, plan.baselines[0], fold, 0)["test_to_train"] for fold in range(plan.folds)
+    ]
     best = _best_baseline(plan, results)
     cells = [_cell(plan, results, name, ratios, times[name]) for name in plan.cells]
-    baselines = [_baseline(plan, results, name, ratios, best) for name in BASELINES]
+    baselines = [_baseline(plan, results, name, ratios, best) for name in plan.baselines]
 
-    errors = {name: _errors(plan, results, name, plan.metric) for name in (*plan.cells, *BASELINES)}
+    errors = {
+        name: _errors(plan, results, name, plan.metric) for name in (*plan.cells, *plan.baselines)
+    }
     pairs = [(a, b) for i, a in enumerate(plan.cells) for b in plan.cells[i + 1 :]]
     pairs += [(cell, best) for cell in plan.cells]
     tests = correct_tests([paired_test(a, b, errors[a], errors[b], ratios) for a, b in pairs])
@@ -43,19 +47,23 @@ def judge(plan: Plan, results: Results, times: Mapping[str, Mapping[str, Any]]) 
         [Baseline(b["name"], b["label"], b["best"]) for b in baselines],
         margin=plan.margin,
     )
-    return {
+    judged = {
         "verdict": asdict(verdict),
+        "metrics": plan.metrics,
         "cells": cells,
         "baselines": baselines,
         "tests": [asdict(test) for test in tests],
-        "by_horizon": {
-            name: _mean_by_step(_collect(plan, results, name, "by_step")) for name in errors
-        },
     }
+    by_step = {name: _mean_by_step(_collect(plan, results, name, "by_step")) for name in errors}
+    return judged | ({"by_horizon": by_step} if all(by_step.values()) else {})
 
 
 def _cell(
-    plan: Plan, results: Results, name: str, ratios: Sequence[float], times: Mapping[str, Any]
+    plan: Plan,
+    results: Results,
+    name: str,
+    ratios: Sequence[float],
+    times: Mapping[str, Any],
 ) -> dict[str, Any]:
     last = _of(results, name, plan.folds - 1, 0)
     summary = _summaries(plan, results, name, ratios)
@@ -70,7 +78,11 @@ def _cell(
 
 
 def _baseline(
-    plan: Plan, results: Results, name: str, ratios: Sequence[float], best: str
+    plan: Plan,
+    results: Results,
+    name: str,
+    ratios: Sequence[float],
+    best: str,
 ) -> dict[str, Any]:
     labels = list(dict.fromkeys(_of(results, name, f, 0)["label"] for f in range(plan.folds)))
     return {
@@ -84,16 +96,16 @@ def _baseline(
 def _summaries(plan: Plan, results: Results, name: str, ratios: Sequence[float]) -> dict[str, Any]:
     summaries = {
         metric: asdict(summarise(errors, ratios, name=name))
-        for metric in METRICS
+        for metric in plan.metrics
         if np.isfinite(errors := _errors(plan, results, name, metric)).all()
     }  # MASE may have no scale in some fold
     spread = summaries[plan.metric]["seed_spread"]
-    return {metric: summaries.get(metric) for metric in METRICS} | {"seed_spread": spread}
+    return {metric: summaries.get(metric) for metric in plan.metrics} | {"seed_spread": spread}
 
 
 def _best_baseline(plan: Plan, results: Results) -> str:
     """Choose by the first fold's validation part: later ones are the test parts of folds before."""
-    return min(BASELINES, key=lambda n: _of(results, n, 0, 0)["validation"][plan.metric])
+    return min(plan.baselines, key=lambda n: _of(results, n, 0, 0)["validation"][plan.metric])
 
 
 def _mean_by_step(values: list[list[list[float | None]]]) -> list[float | None]:
@@ -109,7 +121,7 @@ def _errors(plan: Plan, results: Results, name: str, metric: str) -> np.ndarray:
 
 
 def _collect(plan: Plan, results: Results, name: str, key: str) -> list[list[Any]]:
-    seeds = 1 if name in BASELINES else plan.seeds
+    seeds = 1 if name in plan.baselines else plan.seeds
     return [
         [_of(results, name, fold, seed)["test"][key] for seed in range(seeds)]
         for fold in range(plan.folds)

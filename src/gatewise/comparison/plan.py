@@ -4,34 +4,31 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-BASELINES = ("last", "seasonal", "linear")
-
 
 @dataclass(frozen=True)
 class Plan:
     """The plan of a comparison, plain JSON values; with the data it fixes every number but times.
 
     Attributes:
-        horizon, lookback: steps forecast and read.
-        segment: time steps that one step of the recurrence reads.
+        task: ``"forecast"``, ``"classify"``, ``"tag"`` or ``"text"``.
         cells: what is compared.
+        baselines: beside what.
         hidden: hidden size of each cell, matched by ``match``.
         match: what was made equal: ``"parameters"``, ``"units"`` or ``"time"``.
         folds, seeds: how many of each.
         seed: from which every trial's seed is derived.
         search: learning rates tried on the validation part; 0 takes the default one.
         steps: optimiser steps at most, the same for every cell.
-        metric: which error decides: ``"mae"``, ``"rmse"`` or ``"mase"``.
+        metrics: the task's errors, and how each is shown.
+        metric: which of them decides.
         margin: relative difference that counts as equal.
-        stride: steps between the origins of the test windows.
         threads: of each trial.
         device: where the cells are trained.
     """
 
-    horizon: int
-    lookback: int
-    segment: int
+    task: str
     cells: tuple[str, ...]
+    baselines: tuple[str, ...]
     hidden: dict[str, int]
     match: str
     folds: int
@@ -39,23 +36,24 @@ class Plan:
     seed: int
     search: int
     steps: int
+    metrics: dict[str, str]
     metric: str
     margin: float
-    stride: int
     threads: int
     device: str
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Plan":
         """Rebuild a plan from ``dataclasses.asdict``'s values."""
-        return cls(**{**values, "cells": tuple(values["cells"])})
+        tuples = {name: tuple(values[name]) for name in ("cells", "baselines")}
+        return cls(**{**values, **tuples})
 
     def trials(self) -> "list[Trial]":
         """List all trials, the baselines of each fold first."""
         return [trial for fold in range(self.folds) for trial in self._trials_of(fold)]
 
     def _trials_of(self, fold: int) -> "Iterator[Trial]":
-        for name in BASELINES:
+        for name in self.baselines:
             yield Trial(name, fold, 0)
         for seed in range(self.seeds):
             for cell in self.cells:

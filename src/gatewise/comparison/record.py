@@ -11,13 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from gatewise.comparison.folds import Fold
 from gatewise.comparison.plan import Plan, Trial
-from gatewise.data.panel import Panel
-from gatewise.data.tables import Table
-from gatewise.data.times import format_time
+from gatewise.comparison.task import Task
 
 _PACKAGES = ("gatewise", "torch", "numpy", "polars", "scikit-learn")
 
@@ -41,16 +36,18 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def make_record(data: Any, table: Table, arguments: dict[str, Any], plan: Plan) -> dict[str, Any]:
+def make_record(
+    data: Any, name: str, sha256: str, arguments: dict[str, Any], plan: Plan
+) -> dict[str, Any]:
     """Give ``run.json``'s content: what is run, on what, with what."""
     is_path = isinstance(data, (str, os.PathLike))
     return {
         "arguments": arguments,
         "plan": asdict(plan),
         "data": {
-            "name": table.name,
+            "name": name,
             "path": str(Path(data).resolve()) if is_path else None,
-            "sha256": table.sha256,
+            "sha256": sha256,
         },
         "command": _command(),
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -62,40 +59,25 @@ def make_record(data: Any, table: Table, arguments: dict[str, Any], plan: Plan) 
 def describe_setup(
     record: dict[str, Any],
     plan: Plan,
-    panel: Panel,
-    folds: list[Fold],
+    task: Task,
     results: Mapping[str, Mapping[str, Any]],
     times: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Give ``result.json``'s ``setup``: how the numbers were made."""
-    known = panel.columns.future
+    sizes = [
+        results[Trial(plan.baselines[0], fold, 0).name]["test_size"] for fold in range(plan.folds)
+    ]
     return {
         **{key: getattr(plan, key) for key in ("folds", "seeds", "steps", "match", "search")},
+        "cut": task.cut,
         "threads": plan.threads,
         "backend": " and ".join(sorted({b for cell in times.values() for b in cell["backends"]})),
         "device": plan.device,
         **{key: record[key] for key in ("machine", "versions", "command", "created")},
-        "notes": panel.notes,
-        "assumptions": [f"assumes that {name} is known in the future" for name in known],
-        "fold_table": [
-            {
-                "fold": number,
-                "train_end": _last(panel, fold.train_end),
-                "validation_end": _last(panel, fold.validation_end),
-                "test_end": _last(panel, fold.test_end),
-                "train_steps": int(fold.train_end.sum()),
-                "test_windows": results[Trial("last", number, 0).name]["test_windows"],
-            }
-            for number, fold in enumerate(folds)
-        ],
+        "notes": task.notes,
+        "assumptions": task.assumptions,
+        "fold_table": task.fold_table(sizes),
     }
-
-
-def _last(panel: Panel, ends: np.ndarray) -> str:
-    """Name the last time before ``ends``: the latest over the series."""
-    return format_time(
-        max(times[end - 1] for times, end in zip(panel.times, ends, strict=True) if end)
-    )
 
 
 def _command() -> str:

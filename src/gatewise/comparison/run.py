@@ -4,35 +4,31 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from importlib.resources import files
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import joblib
 
-from gatewise.comparison.folds import Fold, cut_folds, leave_out_unseen, require_truth
 from gatewise.comparison.outcome import judge
-from gatewise.comparison.plan import BASELINES, Plan
-from gatewise.comparison.planning import check_arguments, make_plan, plan_notes, require_scale
+from gatewise.comparison.parallel import run_trials
+from gatewise.comparison.plan import Plan
+from gatewise.comparison.planning import check_arguments, make_plan, plan_notes
 from gatewise.comparison.record import describe_setup, make_record, versions
-from gatewise.comparison.run_folder import RunFolder, finished_trials, require_same_data
+from gatewise.comparison.run_folder import RunFolder, finished_trials
 from gatewise.comparison.summary import as_text
+from gatewise.comparison.task import Task
+from gatewise.comparison.tasks import (
+    EXAMPLE,
+    Made,
+    flat_arguments,
+    make_task,
+    require_same_data,
+)
 from gatewise.comparison.timing import measure_times
-from gatewise.comparison.trials import cell_settings, end_with, run_trial
-from gatewise.data.encoding import Encoder
 from gatewise.data.files import write_atomic
-from gatewise.data.panel import Panel, make_panel
-from gatewise.data.slicing import until
-from gatewise.data.tables import Table, read_table
-from gatewise.data.times import format_time
-from gatewise.estimators.defaults import default_horizon, default_lookback, default_segment
 from gatewise.report import write_report
-from gatewise.training import TrainingOptions
 from gatewise.training.progress import OnProgress
-
-EXAMPLE_TARGET, EXAMPLE_TIME, EXAMPLE_FUTURE = "users", "date_time", ("holiday", "workingday")
-"""What the bundled bike-sharing table is compared with when no data is given."""
 
 _DEFAULT_RUNS = Path("gatewise-runs")
 
@@ -86,10 +82,11 @@ def compare(
     folds: int = 5,
     seeds: int = 2,
     search: int = 0,
-    steps: int = TrainingOptions.steps,
+    steps: int | None = None,
     metric: str | None = None,
     margin: float = 0.01,
     jobs: int | None = None,
+    cluster: str | None = None,
     out: str | os.PathLike[str] | None = None,
     device: str = "cpu",
     seed: int = 0,
@@ -112,11 +109,14 @@ def compare(
         hidden_size: of the first cell.
         folds, seeds: the test is over folds (at least 4 for a p-value); seeds are averaged inside.
         search: learning rates tried on the validation part; 0 takes the default one.
-        steps: optimiser steps at most, the same for every cell.
+        steps: optimiser steps at most, the same for every cell; None is the task's default.
         metric: ``"mae"``, ``"rmse"`` or ``"mase"`` decides; None is MAE for one series and MASE,
             which has no unit, for several.
         margin: relative difference that counts as equal.
         jobs: trials side by side; None takes all cores. The cores are divided among them.
+        cluster: ``"dask"`` or ``"ray"`` runs the trials there: on the cluster that
+            ``DASK_SCHEDULER_ADDRESS`` or ``RAY_ADDRESS`` names, else on one of ``jobs`` workers
+            that is started on this machine.
         out: the run folder; None derives one under ``gatewise-runs`` from data and arguments.
         device: ``"cpu"``, ``"cuda"``, ``"auto"``.
         seed: fixes initial weights, dropout and order of every trial.
@@ -128,31 +128,8 @@ def compare(
         ValueError: for an argument out of its range.
     """
     say = say or _silent
-    if data is None:
-        data = str(files("gatewise.data") / "bundled" / "bike_sharing.parquet")
-        target, time = target or EXAMPLE_TARGET, time or EXAMPLE_TIME
-        future = future or EXAMPLE_FUTURE
-        say("no data given: the bundled example, hourly bike hires in Washington, 2011 and 2012")
-    table = read_table(data)
-    panel = make_panel(
-        table,
-        target=target,
-        time=time,
-        series=series,
-        past=past,
-        future=future,
-        static=static,
-        frequency=frequency,
-    )
-    horizon = default_horizon(panel.frequency) if horizon is None else horizon
-    lookback = default_lookback(panel.frequency, horizon) if lookback is None else lookback
-    arguments: dict[str, Any] = {
+    common: dict[str, Any] = {
         "task": task,
-        "horizon": horizon,
-        "lookback": lookback,
-        "segment": default_segment(lookback) if segment is None else segment,
-        "columns": asdict(panel.columns),
-        "frequency": str(panel.frequency),
         "cells": list(cells),
         "match": match,
         "hidden_size": hidden_size,
@@ -160,32 +137,46 @@ def compare(
         "seeds": seeds,
         "search": search,
         "steps": steps,
-        "metric": metric or ("mae" if len(panel) == 1 else "mase"),
+        "metric": metric,
         "margin": margin,
         "device": device,
         "seed": seed,
     }
-    check_arguments(arguments)
-    for line in panel.notes:
+    parts = {
+        "target": target,
+        "horizon": horizon,
+        "lookback": lookback,
+        "segment": segment,
+        "time": time,
+        "series": series,
+        "past": past,
+        "future": future,
+        "static": static,
+        "frequency": frequency,
+    }
+    check_arguments(common, jobs, cluster)
+    if data is None:
+        say(f"no data given: {EXAMPLE}")
+    made = make_task(data, common, parts)
+    for line in made.task.notes:
         say(line)
-    parts, left_out = _make_folds(panel, arguments)
-    jobs = _count_jobs(jobs, arguments)
-    run = RunFolder(Path(out) if out is not None else _default_folder(table, arguments))
+    jobs = _count_jobs(jobs, made)
+    run = RunFolder(Path(out) if out is not None else _default_folder(made))
     if run.started:
-        run.require_same(arguments, table.sha256, versions())
+        run.require_same(made.arguments, made.sha256, versions())
     else:
-        plan = make_plan(arguments, panel, parts, threads=max(1, joblib.cpu_count() // jobs))
-        run.start(make_record(data, table, arguments, plan))
+        plan = make_plan(made.arguments, made.task, threads=max(1, joblib.cpu_count() // jobs))
+        run.start(make_record(data, made.name, made.sha256, made.arguments, plan))
     record = run.record()
     plan = Plan.from_json(record["plan"])
-    for line in [*left_out, *plan_notes(plan, panel, parts)]:
+    for line in [*made.notes, *plan_notes(plan, made.task)]:
         say(line)
     if run.result_path.exists():
-        made = f"{record['created']} with gatewise {record['versions']['gatewise']}"
-        say(f"finished before, begun {made}: shown from {run.path}")
+        begun = f"{record['created']} with gatewise {record['versions']['gatewise']}"
+        say(f"finished before, begun {begun}: shown from {run.path}")
     else:
-        _run_trials(run, plan, parts, panel, jobs, on_trial)
-        _conclude(run, plan, parts, panel, table)
+        _run_missing(run, plan, made.task, jobs, cluster, on_trial)
+        _conclude(run, plan, made.task)
     if not (run.path / "report.html").exists():
         write_report(run.path)
     return Comparison(run.result() or {}, run.path)
@@ -196,6 +187,7 @@ def repeat(
     *,
     out: str | os.PathLike[str],
     jobs: int | None = None,
+    cluster: str | None = None,
     say: Say | None = None,
     on_trial: OnProgress | None = None,
 ) -> Comparison:
@@ -206,90 +198,60 @@ def repeat(
     """
     record = RunFolder(Path(source)).record()
     path = require_same_data(record, source)
-    arguments = dict(record["arguments"])
-    columns = arguments.pop("columns")
-    return compare(path, **arguments, **columns, out=out, jobs=jobs, say=say, on_trial=on_trial)
+    arguments = flat_arguments(record)
+    return compare(
+        path, **arguments, out=out, jobs=jobs, cluster=cluster, say=say, on_trial=on_trial
+    )
 
 
-def _make_folds(panel: Panel, arguments: dict[str, Any]) -> tuple[list[Fold], list[str]]:
-    """Cut the folds and refuse those that nothing could be learnt or measured on; with notes."""
-    horizon, lookback = arguments["horizon"], arguments["lookback"]
-    lengths = [len(times) for times in panel.times]
-    cut = cut_folds(lengths, arguments["folds"], horizon, lookback)
-    folds, notes = leave_out_unseen(cut, panel)
-    require_truth(folds, panel, horizon, lookback)
-    require_scale(arguments["metric"], folds, panel)
-    return folds, notes
-
-
-def _run_trials(
+def _run_missing(
     run: RunFolder,
     plan: Plan,
-    folds: list[Fold],
-    panel: Panel,
+    task: Task,
     jobs: int,
+    cluster: str | None,
     on_trial: OnProgress | None,
 ) -> None:
-    """Run the trials that are not finished, ``jobs`` at a time."""
+    """Run the trials that are not finished, and keep each as it ends."""
     trials = plan.trials()
     todo = [trial for trial in trials if run.trial(trial.name) is None]
-    parallel = joblib.Parallel(
-        n_jobs=jobs,
-        return_as="generator_unordered",
-        initializer=end_with,  # or a killed run would leave its workers behind
-        initargs=(os.getpid(),),
-    )
-    path = run.path.resolve()  # workers of an earlier call may live in another directory
-    names = parallel(
-        joblib.delayed(run_trial)(trial, plan, folds[trial.fold], panel, path) for trial in todo
-    )
-    for done, name in enumerate(names, start=len(trials) - len(todo) + 1):
+    started = len(trials) - len(todo)
+    finished = run_trials(todo, plan, task, jobs, cluster)
+    for done, trial in enumerate(finished, start=started + 1):
+        run.keep(trial)
         if on_trial is not None:
-            on_trial(done, len(trials), name)
+            on_trial(done, len(trials), trial.name)
 
 
-def _conclude(run: RunFolder, plan: Plan, folds: list[Fold], panel: Panel, table: Table) -> None:
+def _conclude(run: RunFolder, plan: Plan, task: Task) -> None:
     """Measure the times, make the tests, and write ``result.json``."""
-    record = run.record()
     results = finished_trials(run, (trial.name for trial in plan.trials()))
-    last = until(panel, folds[-1].validation_end)
-    encoder = Encoder.fit(last, folds[-1].train_end)
-    settings = {cell: cell_settings(plan, cell) for cell in plan.cells}
-    times = measure_times(last, encoder, settings, plan.threads)
+    timed = {cell: task.timed(cell, plan.hidden[cell]) for cell in plan.cells}
+    times = measure_times(timed, plan.steps, plan.threads)
     result = {
         "format": 1,
-        "data": {
-            "name": table.name,
-            "rows": len(table.frame),
-            "series": len(panel),
-            "start": format_time(min(times[0] for times in panel.times)),
-            "end": format_time(max(times[-1] for times in panel.times)),
-            "frequency": str(panel.frequency),
-            "target": panel.columns.target,
-        },
-        "horizon": plan.horizon,
-        "lookback": plan.lookback,
+        "task": task.name,
+        "data": task.data(),
         "metric": plan.metric,
         **judge(plan, results, times),
-        "setup": describe_setup(record, plan, panel, folds, results, times),
+        "setup": describe_setup(run.record(), plan, task, results, times),
     }
     write_atomic(run.result_path, json.dumps(result, indent=1, allow_nan=False))
 
 
-def _default_folder(table: Table, arguments: dict[str, Any]) -> Path:
+def _default_folder(made: Made) -> Path:
     """Name a folder by data and arguments, so that the same call finds its run again."""
-    text = json.dumps([table.sha256, arguments], sort_keys=True)
+    text = json.dumps([made.sha256, made.arguments], sort_keys=True)
     short = hashlib.sha256(text.encode()).hexdigest()[:8]
-    stem = Path(table.name).name.split(".")[0].replace(" ", "-")
+    stem = Path(made.name).name.split(".")[0].replace(" ", "-")
     return _DEFAULT_RUNS / f"{stem}-{short}"
 
 
-def _count_jobs(jobs: int | None, arguments: dict[str, Any]) -> int:
+def _count_jobs(jobs: int | None, made: Made) -> int:
     """Give the trials side by side: all cores unless told, never more than there are trials."""
-    if jobs is not None and jobs < 1:
-        raise ValueError(f"jobs must be at least 1, got {jobs}")
-    trials = arguments["folds"] * (len(arguments["cells"]) * arguments["seeds"] + len(BASELINES))
-    return min(joblib.cpu_count() if jobs is None else jobs, trials)
+    arguments = made.arguments
+    of_fold = len(arguments["cells"]) * arguments["seeds"] + len(made.task.baselines)
+    return min(jobs or joblib.cpu_count(), arguments["folds"] * of_fold)
 
 
 def _silent(_: str) -> None:

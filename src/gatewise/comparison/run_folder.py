@@ -1,15 +1,16 @@
 """The folder of a run: its record, its trials, and whether it may be gone on with."""
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
+from gatewise.comparison.trials import Finished
 from gatewise.data.errors import DataError
-from gatewise.data.files import write_atomic
-from gatewise.data.tables import read_table
+from gatewise.data.files import replacing, write_atomic
 
 FORMAT = 1
 
@@ -81,6 +82,16 @@ class RunFolder:
         path = self.path / "trials" / name / "result.json"
         return json.loads(path.read_text()) if path.exists() else None
 
+    def keep(self, finished: Finished) -> None:
+        """Write a finished trial's files, ``result.json`` last: a trial that has it is whole."""
+        folder = self.path / "trials" / finished.name
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_parquet(folder / "history.parquet", finished.history)
+        if finished.predictions is not None:
+            _write_parquet(folder / "predictions.parquet", finished.predictions)
+        result = json.dumps(finished.result, indent=1, allow_nan=False)
+        write_atomic(folder / "result.json", result)
+
     def require_same(
         self, arguments: dict[str, Any], sha256: str, versions: dict[str, str]
     ) -> None:
@@ -129,20 +140,11 @@ def finished_trials(run: RunFolder, names: Iterable[str]) -> dict[str, dict[str,
     return results
 
 
-def require_same_data(record: dict[str, Any], source: str | os.PathLike[str]) -> str:
-    """Give the path of a run's data.
-
-    Raises:
-        DataError: if it was a data frame in memory, or the file is gone or has changed.
-    """
-    path = record["data"]["path"]
-    if path is None:
-        raise DataError(f"{source}: was made on a data frame in memory, which is not kept")
-    if read_table(path).sha256 != record["data"]["sha256"]:
-        raise DataError(f"{path}: has changed since the run in {source}: compare it anew")
-    return path
-
-
 def _foreign(path: Path) -> bool:
     """Whether a path in a run folder is not what a run killed at its beginning leaves there."""
     return path.name not in ("run.json", "trials") and not path.name.startswith(".run.json.tmp-")
+
+
+def _write_parquet(path: Path, frame: pl.DataFrame) -> None:
+    with replacing(path) as beside:
+        frame.write_parquet(beside)

@@ -1,13 +1,13 @@
 """A result as rows of words: for the terminal, the notebook and pull requests."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
 def headers(result: Mapping[str, Any]) -> tuple[str, ...]:
     """Name the columns of ``rows``; the interval is that of the metric which decides."""
-    interval = f"{result['metric'].upper()} interval"
-    return ("model", "MAE", "RMSE", "MASE", interval, "parameters", "size", "train", "step")
+    interval = f"{result['metrics'][result['metric']]} interval"
+    return ("model", *result["metrics"].values(), interval, "parameters", "size", "train", "step")
 
 
 def rows(result: Mapping[str, Any]) -> list[tuple[str, ...]]:
@@ -23,7 +23,7 @@ def rows(result: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
     cells = sorted(result["cells"], key=by_error)
     baselines = sorted(result["baselines"], key=by_error)
-    return [_row(model, metric) for model in (*cells, *baselines)]
+    return [_row(model, result["metrics"], metric) for model in (*cells, *baselines)]
 
 
 def remarks(result: Mapping[str, Any]) -> list[str]:
@@ -39,7 +39,7 @@ def remarks(result: Mapping[str, Any]) -> list[str]:
         f"times: {setup['steps']} optimiser steps, one step of the layer; one process, "
         f"{threads}, backend {setup['backend']}"
     )
-    luck = f"{result['metric'].upper()} spread between seeds: {', '.join(spreads)}"
+    luck = f"{result['metrics'][result['metric']]} spread between seeds: {', '.join(spreads)}"
     return [luck, times] if spreads else [times]
 
 
@@ -56,15 +56,21 @@ def as_text(result: Mapping[str, Any]) -> str:
 def as_markdown(result: Mapping[str, Any]) -> str:
     """Lay out verdict and table as Markdown, for a pull request."""
     data, verdict = result["data"], result["verdict"]
-    table = [headers(result), ("---", *["---:"] * 8), *rows(result)]
+    table = [headers(result), ("---", *["---:"] * (5 + len(result["metrics"]))), *rows(result)]
     lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in table]
     title = (
         f"**{verdict['sentence']}** {verdict['practical']}",
         "",
-        f"`{data['target']}` of {data['name']}, {result['horizon']} steps ahead:",
+        f"{about(data)}:",
         "",
     )
     return "\n".join([*title, *lines, "", *(f"{line}  " for line in remarks(result)), ""])
+
+
+def about(data: Mapping[str, Any]) -> str:
+    """Say in a line what was learnt of what data."""
+    ahead = f", {data['horizon']} steps ahead" if "horizon" in data else ""
+    return f"`{data['target']}` of {data['name']}{ahead}"
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
@@ -75,9 +81,9 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join([first, *rest]).rstrip()
 
 
-def _row(model: Mapping[str, Any], metric: str) -> tuple[str, ...]:
+def _row(model: Mapping[str, Any], metrics: Iterable[str], metric: str) -> tuple[str, ...]:
     interval = model[metric]
-    errors = [number(model[name]) for name in ("mae", "rmse", "mase")]
+    errors = [number(model[name]) for name in metrics]
     known = interval["low"] is not None
     between = f"{digits(interval['low'])} … {digits(interval['high'])}" if known else "–"
     if "label" in model:

@@ -5,18 +5,9 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
-import numpy as np
 import torch
 
-from gatewise.data.encoding import Encoder
-from gatewise.data.panel import Panel
-from gatewise.data.windows import window_origins
-from gatewise.estimators.forecast_model import (
-    ForecastSettings,
-    Windows,
-    build_network,
-    total_error,
-)
+from gatewise.comparison.task import Timed
 from gatewise.nn import explain_backend
 from gatewise.training import torch_threads
 
@@ -25,65 +16,19 @@ _TRAINING_STEPS = 4  # a round
 _CELL_STEPS = 200  # a round
 
 
-class _Timed:
-    """A network with a batch, ready to be timed."""
-
-    def __init__(self, panel: Panel, encoder: Encoder, settings: ForecastSettings) -> None:
-        encoded = encoder.encode(panel)
-        shape = {"lookback": settings.lookback, "horizon": settings.horizon}
-        start = np.zeros(len(panel), dtype=np.int64)
-        origins = window_origins(encoded.offsets, start, np.diff(encoded.offsets), **shape)
-        self.origins = torch.from_numpy(origins[: settings.training.batch_size])
-        self.windows = Windows.of(encoded, **shape)
-        self.net = build_network(panel.columns, panel.frequency, encoder, settings)
-        self.optimizer = torch.optim.AdamW(self.net.parameters())
-        self.x = torch.zeros(1, 1, self.net.rnn.input_size)
-        steps = -(-settings.lookback // self.net.segment)
-        self.batch_shape = (steps, len(self.origins), self.net.rnn.input_size)
-
-    def backends(self) -> list[str]:
-        """Name the backends that train the recurrent layer and take its single steps."""
-        given = (torch.zeros(self.batch_shape), self.x)
-        return sorted({explain_backend(self.net.rnn, x).backend for x in given})
-
-    def train(self, steps: int) -> float:
-        """Give the seconds of one optimiser step, over ``steps`` of them."""
-        self.net.train()
-        start = time.perf_counter()
-        for _ in range(steps):
-            self.optimizer.zero_grad()
-            total, count = total_error(self.net, self.windows, self.origins)
-            (total / count).backward()
-            self.optimizer.step()
-        return (time.perf_counter() - start) / steps
-
-    @torch.inference_mode()
-    def step(self, steps: int) -> float:
-        """Give the seconds of one step of the recurrent layer with the state carried, batch 1."""
-        self.net.eval()
-        _, state = self.net.rnn(self.x)
-        start = time.perf_counter()
-        for _ in range(steps):
-            _, state = self.net.rnn(self.x, state)
-        return (time.perf_counter() - start) / steps
-
-
-def step_seconds(panel: Panel, encoder: Encoder, settings: ForecastSettings, threads: int) -> float:
+def step_seconds(timed: Timed, threads: int) -> float:
     """Measure one optimiser step on ``threads`` threads: the median of a few."""
     with torch_threads(threads), torch.random.fork_rng():
-        timed = _Timed(panel, encoder, settings)
         timed.train(1)
         return median(timed.train(1) for _ in range(_ROUNDS))
 
 
-def measure_times(
-    panel: Panel, encoder: Encoder, settings: Mapping[str, ForecastSettings], threads: int
-) -> dict[str, dict[str, Any]]:
+def measure_times(cells: Mapping[str, Timed], steps: int, threads: int) -> dict[str, Any]:
     """Measure each cell, all cells in turn in each round.
 
     Args:
-        panel, encoder: the data of one fold.
-        settings: of each cell.
+        cells: networks, by name.
+        steps: the budget of optimiser steps.
         threads: that torch may use meanwhile.
 
     Returns:
@@ -92,25 +37,40 @@ def measure_times(
         ``backends`` that ran.
     """
     with torch_threads(threads), torch.random.fork_rng():
-        return _alternate(panel, encoder, settings)
+        return _alternate(cells, steps)
 
 
-def _alternate(
-    panel: Panel, encoder: Encoder, settings: Mapping[str, ForecastSettings]
-) -> dict[str, dict[str, Any]]:
-    timed = {cell: _Timed(panel, encoder, of_cell) for cell, of_cell in settings.items()}
-    seconds: dict[str, list[tuple[float, float]]] = {cell: [] for cell in timed}
-    for cell in timed.values():
+def _alternate(cells: Mapping[str, Timed], steps: int) -> dict[str, Any]:
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in cells}
+    for cell in cells.values():
         cell.train(1)
-        cell.step(1)
+        _cell_step(cell, 1)
     for _ in range(_ROUNDS):
-        for name, cell in timed.items():
-            seconds[name].append((cell.train(_TRAINING_STEPS), cell.step(_CELL_STEPS)))
+        for name, cell in cells.items():
+            seconds[name].append((cell.train(_TRAINING_STEPS), _cell_step(cell, _CELL_STEPS)))
     return {
         name: {
-            "train_seconds": median(train for train, _ in rows) * settings[name].training.steps,
+            "train_seconds": median(train for train, _ in rows) * steps,
             "step_microseconds": 1e6 * median(step for _, step in rows),
-            "backends": timed[name].backends(),
+            "backends": _backends(cells[name]),
         }
         for name, rows in seconds.items()
     }
+
+
+@torch.inference_mode()
+def _cell_step(timed: Timed, steps: int) -> float:
+    """Give the seconds of one step of the recurrent layer with the state carried, batch 1."""
+    layer = timed.layer.eval()
+    x = torch.zeros(1, 1, layer.input_size)
+    _, state = layer(x)
+    start = time.perf_counter()
+    for _ in range(steps):
+        _, state = layer(x, state)
+    return (time.perf_counter() - start) / steps
+
+
+def _backends(timed: Timed) -> list[str]:
+    """Name the backends that train the recurrent layer and take its single steps."""
+    given = (torch.zeros(timed.batch_shape), torch.zeros(1, 1, timed.layer.input_size))
+    return sorted({explain_backend(timed.layer, x).backend for x in given})

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from gatewise.comparison.plan import Plan, Trial
-from gatewise.comparison.run_folder import RunFolder, finished_trials, require_same_data
+from gatewise.comparison.run_folder import RunFolder, finished_trials
+from gatewise.comparison.tasks import require_same_data
 from gatewise.data.errors import DataError
 
 
@@ -34,9 +35,9 @@ def winner(source: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
     trials = list(finished_trials(run, names).values())
     columns = record["arguments"]["columns"]
     return path, {
-        "horizon": plan.horizon,
-        "lookback": plan.lookback,
-        "segment": plan.segment,
+        "horizon": record["arguments"]["horizon"],
+        "lookback": record["arguments"]["lookback"],
+        "segment": record["arguments"]["segment"],
         **columns,
         "frequency": record["arguments"]["frequency"],
         "cell": cell,

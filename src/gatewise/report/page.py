@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,19 @@ RESULT_FORMAT = 1
 
 WINDOW = ["fold", "series", "origin"]
 """What tells one forecast window from all others."""
+
+MOST_LABELS = 20
+"""A table of confusions shows so many labels, the commonest, and counts the others together."""
+
+MEANINGS = {
+    "mae": "mean absolute error",
+    "rmse": "root mean squared error",
+    "mase": "the MAE divided by that of a naive forecast on the training part",
+    "error": "share of wrong labels",
+    "log_loss": "mean negative logarithm of the true label's probability",
+    "nats": "mean negative logarithm of the true character's probability",
+}
+"""What each error is."""
 
 SETUP_FACTS = {
     "search": "Learning rates searched",
@@ -40,14 +53,54 @@ def write_report(run_dir: str | os.PathLike[str]) -> Path:
     """
     run_dir = Path(run_dir)
     result = _read_result(run_dir / "result.json")
-    forecasts = read_forecasts(run_dir, _labels(result), result["setup"]["folds"])
+    task, folds, take = result["task"], result["setup"]["folds"], result["verdict"]["take"]
+    shown: dict[str, Any] = {}
+    if task == "forecast":
+        shown = forecast_parts(result, read_predictions(run_dir, _labels(result), folds))
+    elif task in ("classify", "tag"):
+        shown["confusion"] = confusion_table(read_predictions(run_dir, [take], folds))
     path = run_dir / "report.html"
-    write_atomic(path, render_page(result, forecasts))
+    write_atomic(path, render_page(result, **shown))
     return path
 
 
-def render_page(result: Mapping[str, Any], forecasts: pl.DataFrame) -> str:
+def render_page(
+    result: Mapping[str, Any],
+    *,
+    windows: Sequence[Mapping[str, Any]] = (),
+    horizon: Markup | None = None,
+    confusion: Mapping[str, Any] | None = None,
+) -> str:
     """The report as one HTML document that loads nothing.
+
+    Args:
+        result: the content of ``result.json``.
+        windows, horizon: what :func:`forecast_parts` gives, for forecasts.
+        confusion: what :func:`confusion_table` gives, for labels.
+    """
+    environment = Environment(
+        loader=PackageLoader("gatewise.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "percent": percent, "size": size}
+    return environment.get_template("report.html.j2").render(
+        result=result,
+        labels=_labels(result),
+        meanings=MEANINGS,
+        setup_facts=SETUP_FACTS,
+        sample=result.get("sample"),
+        windows=windows,
+        horizon=horizon,
+        confusion=confusion,
+        plotly=Markup(get_plotlyjs() if horizon is not None else ""),
+    )
+
+
+def forecast_parts(result: Mapping[str, Any], forecasts: pl.DataFrame) -> dict[str, Any]:
+    """The plots of a page on forecasts, as ``render_page`` takes them.
 
     Args:
         result: the content of ``result.json``.
@@ -68,35 +121,43 @@ def render_page(result: Mapping[str, Any], forecasts: pl.DataFrame) -> str:
         }
         for kind, rows, mae in chosen
     ]
-    environment = Environment(
-        loader=PackageLoader("gatewise.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": number, "percent": percent, "size": size}
-    return environment.get_template("report.html.j2").render(
-        result=result,
-        labels=labels,
-        setup_facts=SETUP_FACTS,
-        windows=windows,
-        horizon=embedded(horizon_figure(result["by_horizon"], labels, error)),
-        plotly=Markup(get_plotlyjs()),
-    )
+    figure = horizon_figure(result["by_horizon"], labels, error)
+    return {"windows": windows, "horizon": embedded(figure)}
 
 
-def read_forecasts(run_dir: Path, models: Iterable[str], folds: int) -> pl.DataFrame:
-    """The forecasts of some models in every fold, of the smallest seed there is.
+def confusion_table(predictions: pl.DataFrame) -> dict[str, Any]:
+    """How often each label was predicted for each true one; the rarest labels counted together.
+
+    Args:
+        predictions: columns truth and predicted.
 
     Returns:
-        Columns model, fold, series, origin, step, time, truth, forecast; null is not known.
+        ``labels``, the ``counts`` of each predicted label (columns) for each true one (rows), and
+        whether there are ``others`` counted together in the last of them.
+    """
+    frame = predictions.select(pl.col("truth", "predicted").cast(pl.String))
+    found = pl.concat([frame["truth"], frame["predicted"].rename("truth")]).drop_nulls()
+    common = found.value_counts(sort=True)["truth"].head(MOST_LABELS).sort().to_list()
+    others = found.n_unique() > len(common)
+    labels = [*common, "other"] if others else common
+    place = {name: index for index, name in enumerate(common)}
+    counts = [[0] * len(labels) for _ in labels]
+    for truth, predicted in frame.iter_rows():
+        counts[place.get(truth, len(common))][place.get(predicted, len(common))] += 1
+    return {"labels": labels, "counts": counts, "others": others}
+
+
+def read_predictions(run_dir: Path, models: Iterable[str], folds: int) -> pl.DataFrame:
+    """What some models predicted in every fold, of the smallest seed there is.
+
+    Returns:
+        Columns model, fold and those of the trials' ``predictions.parquet``; null is not known.
 
     Raises:
-        FileNotFoundError: a model has no trial in some fold, or a trial has no forecasts.
+        FileNotFoundError: a model has no trial in some fold, or a trial has no predictions.
     """
     parts = [
-        pl.read_parquet(_forecasts_file(run_dir / "trials", name, fold)).select(
+        pl.read_parquet(_predictions_file(run_dir / "trials", name, fold)).select(
             pl.lit(name).alias("model"), pl.lit(fold).alias("fold"), pl.all()
         )
         for name in models
@@ -196,11 +257,11 @@ def _read_result(path: Path) -> dict[str, Any]:
     return dict(result)
 
 
-def _forecasts_file(trials: Path, name: str, fold: int) -> Path:
-    """The forecasts of the trial with the smallest seed."""
+def _predictions_file(trials: Path, name: str, fold: int) -> Path:
+    """The predictions of the trial with the smallest seed."""
     prefix = f"{name}-f{fold}-s"
     seeds = [int(path.name.removeprefix(prefix)) for path in trials.glob(f"{prefix}[0-9]*")]
-    path = trials / f"{prefix}{min(seeds, default=0)}" / "forecasts.parquet"
+    path = trials / f"{prefix}{min(seeds, default=0)}" / "predictions.parquet"
     if not path.is_file():
         raise FileNotFoundError(
             f"there is no {path}: the folder is incomplete; "
