@@ -242,9 +242,10 @@ def _sort(table: Table, codes: np.ndarray, times: list[str]) -> tuple[np.ndarray
         found = read_times(table, times)
         moments, notes = found.values.astype(np.int64), found.notes
     order = np.lexsort((moments, codes))
-    falls = (np.diff(codes) == 0) & (np.diff(moments) < 0)
+    given = np.argsort(codes, kind="stable")
+    falls = (np.diff(codes[given]) == 0) & (np.diff(moments[given]) < 0)
     if falls.any():
-        first = int(np.argmax(falls)) + 1
+        first = int(given[1:][falls].min())
         notes = [*notes, f"rows not in order of time: sorted (first: row {table.row(first):,})"]
     same = (np.diff(codes[order]) == 0) & (np.diff(moments[order]) == 0)
     if same.any():
