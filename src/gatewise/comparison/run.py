@@ -23,6 +23,7 @@ from gatewise.comparison.trials import cell_settings, end_with, run_trial
 from gatewise.data.encoding import Encoder
 from gatewise.data.files import write_atomic
 from gatewise.data.panel import Panel, make_panel
+from gatewise.data.reading import Codes, Reading
 from gatewise.data.slicing import until
 from gatewise.data.tables import Table, read_table
 from gatewise.data.times import format_time
@@ -93,6 +94,11 @@ def compare(
     out: str | os.PathLike[str] | None = None,
     device: str = "cpu",
     seed: int = 0,
+    decimal: str | None = None,
+    encoding: str | None = None,
+    missing: Codes = None,
+    timezone: str | None = None,
+    resample: str | None = None,
     say: Say | None = None,
     on_trial: OnProgress | None = None,
 ) -> Comparison:
@@ -120,6 +126,8 @@ def compare(
         out: the run folder; None derives one under ``gatewise-runs`` from data and arguments.
         device: ``"cpu"``, ``"cuda"``, ``"auto"``.
         seed: fixes initial weights, dropout and order of every trial.
+        decimal, encoding, missing, timezone, resample: how the table is read, as for
+            ``Forecaster``.
         say: called with each line about the data and the plan; None is silent.
         on_trial: called after each trial with (trials done, in all, name of the last).
 
@@ -133,7 +141,10 @@ def compare(
         target, time = target or EXAMPLE_TARGET, time or EXAMPLE_TIME
         future = future or EXAMPLE_FUTURE
         say("no data given: the bundled example, hourly bike hires in Washington, 2011 and 2012")
-    table = read_table(data)
+    reading = Reading.of(
+        decimal=decimal, encoding=encoding, missing=missing, timezone=timezone, resample=resample
+    )
+    table = read_table(data, reading=reading)
     panel = make_panel(
         table,
         target=target,
@@ -164,6 +175,7 @@ def compare(
         "margin": margin,
         "device": device,
         "seed": seed,
+        **reading.told(),
     }
     check_arguments(arguments)
     for line in panel.notes:

@@ -9,6 +9,7 @@ from typing import Any
 
 from gatewise.data.errors import DataError
 from gatewise.data.files import write_atomic
+from gatewise.data.reading import READING_PARAMETERS, Reading
 from gatewise.data.tables import read_table
 
 FORMAT = 1
@@ -138,7 +139,8 @@ def require_same_data(record: dict[str, Any], source: str | os.PathLike[str]) ->
     path = record["data"]["path"]
     if path is None:
         raise DataError(f"{source}: was made on a data frame in memory, which is not kept")
-    if read_table(path).sha256 != record["data"]["sha256"]:
+    told = {n: v for n, v in record["arguments"].items() if n in READING_PARAMETERS}
+    if read_table(path, reading=Reading.of(**told)).sha256 != record["data"]["sha256"]:
         raise DataError(f"{path}: has changed since the run in {source}: compare it anew")
     return path
 

@@ -2,7 +2,7 @@
 
 import codecs
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -54,6 +54,14 @@ class Reading:
     ) -> "Reading":
         """Build it from an estimator's parameters: ``missing`` may be one value, or several."""
         return cls(decimal, encoding, _codes(missing), timezone, resample)
+
+    def told(self) -> dict[str, Any]:
+        """What was told, by parameter, as plain JSON values."""
+        values = {**asdict(self), "missing": list(self.missing)}
+        return {name: value for name, value in values.items() if value}
+
+
+READING_PARAMETERS = tuple(f.name for f in fields(Reading))
 
 
 def _codes(missing: Any) -> tuple[str | float, ...]:
