@@ -128,9 +128,7 @@ class Encoder:
         times = np.concatenate(panel.times)
         clock = to_local(times, panel.zone) if panel.zone else times
         known = [
-            calendar_features(
-                to_local(times, panel.zone) if panel.zone else times, panel.frequency
-            ),
+            calendar_features(clock, panel.frequency),
             *(self._column(c, panel.values[c], offsets) for c in columns.future),
             *(self._static(c, panel.static[c], lengths) for c in columns.static),
         ]

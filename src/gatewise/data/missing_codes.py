@@ -38,7 +38,7 @@ def _code(values: np.ndarray) -> float | None:
         return None
     for extreme, sign in ((known.min(), 1), (known.max(), -1)):
         rest = known[known != extreme]
-        if not len(rest) or len(known) - len(rest) < FEWEST:
+        if extreme == 0 or not len(rest) or len(known) - len(rest) < FEWEST:
             continue
         gap = sign * ((rest.min() if sign > 0 else rest.max()) - extreme)
         spread = rest.max() - rest.min()

@@ -59,21 +59,26 @@ def replace_codes(frame: pl.DataFrame, codes: Sequence[str | float]) -> tuple[pl
     values = [value for value in map(_number, codes) if value is not None]
     columns, count = [], 0
     for column in frame.get_columns():
-        if column.dtype == pl.String:
-            found = column.str.strip_chars().is_in(words)
-            if found.any():
-                column = typed(column.set(found, None))
-        elif column.dtype.is_numeric():
-            found = column.is_in(
-                pl.Series(values, dtype=pl.Float64).cast(column.dtype, strict=False).drop_nulls()
-            )
+        found = _stands_for_missing(column, words, values)
+        if found.any():
+            count += int(found.sum())
             column = column.set(found, None)
-        else:
-            found = pl.Series([False])
-        count += int(found.sum() or 0)
+            column = typed(column) if column.dtype == pl.String else column
         columns.append(column)
     listed = ", ".join(words)
     return pl.DataFrame(columns), f"{_count(count, 'value')} {listed} read as missing"
+
+
+def _stands_for_missing(column: pl.Series, words: list[str], values: list[float]) -> pl.Series:
+    """Which values of a column are a code, as text or as a number."""
+    if column.dtype == pl.String:
+        as_number = column.str.strip_chars().cast(pl.Float64, strict=False)
+        found = column.str.strip_chars().is_in(words) | as_number.is_in(values).fill_null(False)
+    elif column.dtype.is_numeric():
+        found = column.cast(pl.Float64).is_in(values)
+    else:
+        found = pl.Series([False]).new_from_index(0, len(column))
+    return found.fill_null(False)
 
 
 def _number(code: str | float) -> float | None:

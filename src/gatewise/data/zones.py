@@ -16,6 +16,7 @@ WELL_KNOWN = (
 )
 """Zones whose changes are looked for when none is told; many others change at the same hour."""
 MOST_YEARS = 200
+SAMPLE = 100_000
 
 
 def to_utc(
@@ -94,13 +95,16 @@ def suggest_zone(wall: np.ndarray) -> str | None:
     first, last = hours.min(), hours.max()
     if len(wall) < 48 or int((last - first).astype(int)) > MOST_YEARS * 365 * 24:
         return None
-    if np.median(np.diff(np.sort(wall)).astype(np.int64)) > HOUR or not has_clock(wall):
+    step = np.median(np.abs(np.diff(wall[:SAMPLE]).astype(np.int64)))
+    if step > HOUR or not has_clock(wall):
         return None
     index = (hours - first).astype(np.int64)
     rows = np.bincount(index)
+    usual = np.median(rows[rows > 0])
+    if rows.min() > 0 and rows.max() <= usual:
+        return None
     every = first + np.arange(len(rows))
     times = pl.Series(every.astype("datetime64[us]"))
-    usual = np.median(rows[rows > 0])
     for zone in WELL_KNOWN:
         early = times.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
         late = times.dt.replace_time_zone(zone, ambiguous="latest", non_existent="null")
