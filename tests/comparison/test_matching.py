@@ -4,10 +4,11 @@ from tables import hourly
 
 from gatewise.comparison.matching import match_hidden_sizes
 from gatewise.comparison.tasks import make_task
+from gatewise.data.reading import Reading
 
 COMMON = {"task": "forecast", "folds": 4, "metric": None, "steps": 3, "device": "cpu"}
 PARTS = {"target": "load", "horizon": 6, "lookback": 24, "segment": 1}
-TASK = make_task(hourly(), COMMON, PARTS).task
+TASK = make_task(hourly(), Reading(), COMMON, PARTS).task
 
 
 def match(match, hidden=16, cells=("lstm", "gru", "rnn")):

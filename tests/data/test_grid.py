@@ -63,7 +63,7 @@ def test_frequency_irregular_is_refused_with_the_commonest_steps(read: Read) -> 
     assert str(caught.value) == (
         "small.csv: no regular step: less than 90 % of the steps are whole multiples of 1 hour. "
         "The commonest are 1 hour (60%), 90 minutes (20%), 45 minutes (20%); bring the rows to "
-        "one step first"
+        "one step first, or say resample='1 hour' (--resample '1 hour') for the mean of each step"
     )
 
 

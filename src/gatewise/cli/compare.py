@@ -27,6 +27,11 @@ def compare(
     future: options.Future = None,
     static: options.Static = None,
     frequency: options.FrequencyOption = None,
+    decimal: options.Decimal = None,
+    encoding: options.Encoding = None,
+    missing: options.Missing = None,
+    timezone: options.Timezone = None,
+    resample: options.Resample = None,
     cells: Annotated[str, typer.Option(help="Any of lstm,gru,rnn.")] = "lstm,gru",
     match: Annotated[
         options.Match, typer.Option(help="What is made equal between the cells.")
@@ -95,6 +100,11 @@ def compare(
                 future=split(future) or (),
                 static=split(static) or (),
                 frequency=frequency,
+                decimal=decimal,
+                encoding=encoding,
+                missing=split(missing),
+                timezone=timezone,
+                resample=resample,
                 cells=[name.value for name in _cells(cells)],
                 match=match.value,
                 hidden_size=hidden,

@@ -56,6 +56,18 @@ def _frequency(text: str | None) -> str | None:
         raise typer.BadParameter(str(error)) from None
 
 
+def _told(parameter: typer.CallbackParam, value: str | None) -> str | None:
+    """Refuse a mark, an encoding, a zone or a step that there is not."""
+    if value is not None and parameter.name is not None:
+        from gatewise.data import Reading
+
+        try:
+            Reading.of(**{parameter.name: value})
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+    return value
+
+
 TaskOption = Annotated[Task, typer.Option(help="What is learnt.")]
 Target = Annotated[str | None, typer.Option(help="Column to forecast.")]
 Time = Annotated[
@@ -80,6 +92,25 @@ Lookback = Annotated[
 ]
 Segment = Annotated[int | None, typer.Option(min=1, help="Steps read at once by the recurrence.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Optimiser steps at most. [default: 600]")]
+Decimal = Annotated[
+    str | None,
+    typer.Option(help='Decimal mark, "." or ",". [default: "," beside ";"]', callback=_told),
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(help="Encoding of text, such as latin-1. [default: utf-8]", callback=_told),
+]
+Missing = Annotated[
+    list[str] | None, typer.Option(help="Values that stand for a missing one, such as -200.")
+]
+Timezone = Annotated[
+    str | None,
+    typer.Option(help="Zone of times without an offset, such as Europe/Paris.", callback=_told),
+]
+Resample = Annotated[
+    str | None,
+    typer.Option(help='Step that rows are averaged to, such as "1 hour".', callback=_told),
+]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
 Seed = Annotated[int, typer.Option(min=0, help="Fixes everything random.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but the result.")]

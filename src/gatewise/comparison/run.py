@@ -27,6 +27,7 @@ from gatewise.comparison.tasks import (
 )
 from gatewise.comparison.timing import measure_times
 from gatewise.data.files import write_atomic
+from gatewise.data.reading import Codes, Reading
 from gatewise.report import write_report
 from gatewise.training.progress import OnProgress
 
@@ -90,6 +91,11 @@ def compare(
     out: str | os.PathLike[str] | None = None,
     device: str = "cpu",
     seed: int = 0,
+    decimal: str | None = None,
+    encoding: str | None = None,
+    missing: Codes = None,
+    timezone: str | None = None,
+    resample: str | None = None,
     say: Say | None = None,
     on_trial: OnProgress | None = None,
 ) -> Comparison:
@@ -120,6 +126,8 @@ def compare(
         out: the run folder; None derives one under ``gatewise-runs`` from data and arguments.
         device: ``"cpu"``, ``"cuda"``, ``"auto"``.
         seed: fixes initial weights, dropout and order of every trial.
+        decimal, encoding, missing, timezone, resample: how the table is read, as for
+            ``Forecaster``.
         say: called with each line about the data and the plan; None is silent.
         on_trial: called after each trial with (trials done, in all, name of the last).
 
@@ -128,6 +136,9 @@ def compare(
         ValueError: for an argument out of its range.
     """
     say = say or _silent
+    reading = Reading.of(
+        decimal=decimal, encoding=encoding, missing=missing, timezone=timezone, resample=resample
+    )
     common: dict[str, Any] = {
         "task": task,
         "cells": list(cells),
@@ -141,6 +152,7 @@ def compare(
         "margin": margin,
         "device": device,
         "seed": seed,
+        **reading.told(),
     }
     parts = {
         "target": target,
@@ -157,7 +169,7 @@ def compare(
     check_arguments(common, jobs, cluster)
     if data is None:
         say(f"no data given: {EXAMPLE}")
-    made = make_task(data, common, parts)
+    made = make_task(data, reading, common, parts)
     for line in made.task.notes:
         say(line)
     jobs = _count_jobs(jobs, made)

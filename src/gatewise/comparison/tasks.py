@@ -15,6 +15,7 @@ from gatewise.comparison.planning import require_least, require_one_of
 from gatewise.comparison.task import Task
 from gatewise.data.errors import DataError
 from gatewise.data.panel import Panel, make_panel
+from gatewise.data.reading import READING_PARAMETERS, Reading
 from gatewise.data.tables import read_table
 from gatewise.estimators.defaults import default_horizon, default_lookback, default_segment
 from gatewise.training import TrainingOptions
@@ -49,11 +50,14 @@ class Made:
     notes: list[str]
 
 
-def make_task(data: Any, common: Mapping[str, Any], parts: Mapping[str, Any]) -> Made:
+def make_task(
+    data: Any, reading: Reading, common: Mapping[str, Any], parts: Mapping[str, Any]
+) -> Made:
     """Read the data and cut it into the folds of a task.
 
     Args:
         data: a data frame or a path; None takes the bundled example.
+        reading: how it is read, where that has to be told.
         common: arguments that all tasks share.
         parts: arguments of this task.
 
@@ -63,17 +67,19 @@ def make_task(data: Any, common: Mapping[str, Any], parts: Mapping[str, Any]) ->
     """
     makers = {"forecast": make_forecast_task}
     require_one_of("task", common["task"], tuple(makers))
-    return makers[common["task"]](data, common, parts)
+    return makers[common["task"]](data, reading, common, parts)
 
 
-def make_forecast_task(data: Any, common: Mapping[str, Any], parts: Mapping[str, Any]) -> Made:
+def make_forecast_task(
+    data: Any, reading: Reading, common: Mapping[str, Any], parts: Mapping[str, Any]
+) -> Made:
     """Read a table, put it on regular times, and cut it into folds of time."""
     parts = dict(parts)
     if data is None:
         data = str(files("gatewise.data") / "bundled" / "bike_sharing.parquet")
         parts |= {name: parts.get(name) or part for name, part in _EXAMPLE_PARTS.items()}
     horizon, lookback, segment = (parts.pop(n) for n in ("horizon", "lookback", "segment"))
-    table = read_table(data)
+    table = read_table(data, reading=reading)
     panel = make_panel(table, **parts)
     horizon = default_horizon(panel.frequency) if horizon is None else horizon
     lookback = default_lookback(panel.frequency, horizon) if lookback is None else lookback
@@ -131,8 +137,9 @@ def flat_arguments(record: Mapping[str, Any]) -> dict[str, Any]:
     return {**arguments.pop("columns", {}), **arguments}
 
 
-def _sha256(path: str, arguments: Mapping[str, Any]) -> str:  # noqa: ARG001
-    return read_table(path).sha256
+def _sha256(path: str, arguments: Mapping[str, Any]) -> str:
+    told = {n: v for n, v in arguments.items() if n in READING_PARAMETERS}
+    return read_table(path, reading=Reading.of(**told)).sha256
 
 
 def _require_scale(metric: str, folds: list[Fold], panel: Panel) -> None:

@@ -11,6 +11,7 @@ from gatewise.comparison.plan import Plan, Trial
 from gatewise.comparison.run_folder import RunFolder, finished_trials
 from gatewise.comparison.tasks import require_same_data
 from gatewise.data.errors import DataError
+from gatewise.data.reading import READING_PARAMETERS
 
 
 def winner(source: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
@@ -33,16 +34,15 @@ def winner(source: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
     cell = result["verdict"]["take"]
     names = [Trial(cell, f, s).name for f in range(plan.folds) for s in range(plan.seeds)]
     trials = list(finished_trials(run, names).values())
-    columns = record["arguments"]["columns"]
+    arguments = record["arguments"]
     return path, {
-        "horizon": record["arguments"]["horizon"],
-        "lookback": record["arguments"]["lookback"],
-        "segment": record["arguments"]["segment"],
-        **columns,
-        "frequency": record["arguments"]["frequency"],
+        **{name: arguments[name] for name in ("horizon", "lookback", "segment")},
+        **arguments["columns"],
+        "frequency": arguments["frequency"],
         "cell": cell,
         "hidden_size": plan.hidden[cell],
         "steps": int(np.median([trial["best_step"] for trial in trials])),
         "learning_rate": Counter(t["learning_rate"] for t in trials).most_common(1)[0][0],
         "validation": 0.0,
+        **{name: value for name, value in arguments.items() if name in READING_PARAMETERS},
     }

@@ -10,6 +10,7 @@ import polars as pl
 from gatewise.data.delimited import MISSING, numbers
 from gatewise.data.tables import Table
 from gatewise.data.times import DAY, HOUR, SECOND, month_lengths
+from gatewise.data.zones import has_clock, to_utc
 
 CLOCK = (
     r"(?:[T ]+(?<hour>\d{1,2}):(?<minute>\d{2})"
@@ -29,6 +30,8 @@ PARTS = ("year", "month", "day", "hour", "minute", "second")
 TIME_NAMES = {"date", "time", "datetime", "date_time", "timestamp", "period", "ds"}
 YEAR_NAMES = {*TIME_NAMES, "year", "years", "yr"}
 SAMPLE = 1000
+_CLOCK = r"^\d{1,2}(:\d{2}(:\d{2})?|\.\d{2}\.\d{2})$"
+CONVERTED = "converted to UTC"
 
 
 @dataclass(frozen=True)
@@ -39,20 +42,25 @@ class Times:
         names: the column, or the columns, that hold it.
         values: (N,) datetime64[us], in UTC where a zone was given.
         notes: what had to be decided, one line each.
+        zone: of the clock that told them, where the values are in UTC.
     """
 
     names: tuple[str, ...]
     values: np.ndarray
     notes: list[str] = field(default_factory=list)
+    zone: str | None = None
 
 
-def read_times(table: Table, time: str | Sequence[str] | None = None) -> Times:
-    """The time of every row.
+def read_times(
+    table: Table, time: str | Sequence[str] | None = None, *, series: str | None = None
+) -> Times:
+    """The time of every row, in UTC where the values or the table's reading tell a zone.
 
     Args:
         table: the rows.
         time: a column; or columns that hold year, month, day, hour, minute, second in this order
             (at least the year), or a date and its clock time; None to find it.
+        series: the id column, by which the hours that a clock showed twice are told apart.
 
     Raises:
         DataError: no such column, none or several found, or a value that is no time.
@@ -67,7 +75,13 @@ def read_times(table: Table, time: str | Sequence[str] | None = None) -> Times:
         values, notes = _date_and_clock(table, names)
     else:
         values, notes = _from_parts(table, dict(zip(PARTS, names, strict=False))), []
-    return Times(names, values, notes)
+    zone = table.reading.timezone
+    if zone is None or not has_clock(values):
+        return Times(names, values, notes)
+    if not any(note.endswith(CONVERTED) for note in notes):
+        values, told = to_utc(table, values, zone, series)
+        notes = [*notes, *told]
+    return Times(names, values, notes, zone)
 
 
 def is_time(column: pl.Series, *, years: bool) -> bool:
@@ -117,7 +131,10 @@ def _find(table: Table) -> tuple[str, ...]:
         found = found or _counted_years(frame)
         found = found or [c for c in text + whole if c.casefold() in TIME_NAMES]
     if len(found) == 1:
-        return (found[0],)
+        clocks = [c for c in text if c not in found and _is_clock(frame[c])]
+        return (
+            (found[0], *clocks) if len(clocks) == 1 and _is_date(frame[found[0]]) else (found[0],)
+        )
     if found:
         raise table.error(
             f"several columns hold times: {', '.join(map(repr, found))}; name one with time "
@@ -138,6 +155,18 @@ def _part_columns(frame: pl.DataFrame) -> tuple[str, ...]:
             break
         names.append(folded[part])
     return tuple(names) if len(names) > 1 else ()
+
+
+def _is_clock(column: pl.Series) -> bool:
+    """Whether every value is a clock time, 18:00, 18:00:00 or 18.00.00."""
+    return bool(column.str.strip_chars().str.contains(_CLOCK).all() and not column.null_count())
+
+
+def _is_date(column: pl.Series) -> bool:
+    """Whether no value has a clock time beside its date."""
+    if column.dtype.is_temporal():
+        return column.dtype == pl.Date
+    return not column.cast(pl.String).str.contains(":", literal=True).any()
 
 
 def _is_year_column(frame: pl.DataFrame, column: str) -> bool:
@@ -164,7 +193,7 @@ def _parse(table: Table, column: pl.Series) -> tuple[np.ndarray, list[str]]:
         zone = getattr(column.dtype, "time_zone", None)
         if zone is not None:
             column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-        note = [f"times of zone {zone} converted to UTC"] if zone not in (None, "UTC") else []
+        note = [f"times of zone {zone} {CONVERTED}"] if zone not in (None, "UTC") else []
         return column.cast(pl.Datetime("us")).to_numpy().astype("datetime64[us]"), note
     text = _clean(column)
     sample = text.gather_every(max(1, len(text) // SAMPLE))
@@ -177,7 +206,7 @@ def _parse(table: Table, column: pl.Series) -> tuple[np.ndarray, list[str]]:
     _check_times(table, column, times)
     if zoned.any():
         _check_zones(table, column, zoned)
-        notes.append("times with an offset converted to UTC")
+        notes.append(f"times with an offset {CONVERTED}")
     return times, notes
 
 
@@ -316,6 +345,8 @@ def _date_and_clock(table: Table, names: tuple[str, ...]) -> tuple[np.ndarray, l
             "clock time, or year, month, day, hour, minute"
         )
     date, clock = table.frame[names[0]], table.frame[names[1]]
+    if clock.dtype == pl.String and _is_clock(clock):
+        clock = clock.str.replace_all(".", ":", literal=True)
     if clock.dtype == pl.String and clock.str.contains(":", literal=True).any():
         if date.dtype in (pl.Date, pl.Datetime):
             date = date.dt.strftime("%Y-%m-%d")

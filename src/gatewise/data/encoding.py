@@ -13,6 +13,7 @@ from gatewise.data.panel import Panel
 from gatewise.data.scaling import TargetScaler, spread_grows_with_level, unit
 from gatewise.data.times import Frequency
 from gatewise.data.windows import Ends, series_of
+from gatewise.data.zones import to_local
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,9 @@ class Encoder:
         gaps = [np.isnan(target)[:, None]] if self.target_gaps else []
         past = [*gaps, *(self._column(c, panel.values[c], offsets) for c in columns.past)]
         times = np.concatenate(panel.times)
+        clock = to_local(times, panel.zone) if panel.zone else times
         known = [
-            calendar_features(times, panel.frequency),
+            calendar_features(clock, panel.frequency),
             *(self._column(c, panel.values[c], offsets) for c in columns.future),
             *(self._static(c, panel.static[c], lengths) for c in columns.static),
         ]

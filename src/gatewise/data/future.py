@@ -31,7 +31,7 @@ def read_future(table: Table, panel: Panel, horizon: int) -> dict[str, list[np.n
         return {}
     series = (columns.series,) if columns.series else ()
     check_names(table, (*columns.time, *series, *columns.future))
-    times = read_times(table, columns.time).values
+    times = read_times(table, columns.time, series=columns.series).values
     values = {name: _like_panel(table, panel, name) for name in columns.future}
     rows = []
     for number, candidates in enumerate(_rows_by_series(table, panel)):

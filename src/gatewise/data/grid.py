@@ -115,7 +115,7 @@ def find_frequency(
     if not _fits(found, times):
         raise table.error(
             f"no regular step: less than 90 % of the steps are whole multiples of {found}. The "
-            f"commonest are {_commonest(steps)}; bring the rows to one step first"
+            f"commonest are {_commonest(steps)}; {_way_out(found)}"
         )
     return found
 
@@ -162,6 +162,13 @@ def _own_frequency(times: np.ndarray) -> Frequency | None:
 def _alike(a: Frequency, b: Frequency) -> bool:
     """Equal but for month ends: 31 July and 31 August alone do not tell whether they are meant."""
     return (a.months, a.microseconds) == (b.months, b.microseconds)
+
+
+def _way_out(step: Frequency) -> str:
+    return (
+        f"bring the rows to one step first, or say resample='{step}' (--resample '{step}') for the "
+        "mean of each step"
+    )
 
 
 def _commonest(steps: np.ndarray) -> str:
@@ -237,7 +244,7 @@ def _check_off_grid(
         first = int(lost.min())
         raise table.error(
             f"{len(lost):,} of {total:,} rows are off a grid of {frequency} (first: "
-            f"{format_time(times[first])}); bring the rows to one step first",
+            f"{format_time(times[first])}); {_way_out(frequency)}",
             index=first,
         )
 

@@ -8,11 +8,14 @@ import numpy as np
 import polars as pl
 
 from gatewise.data.columns import Columns, Names, choose_columns, number_series
-from gatewise.data.dates import Times, read_times
-from gatewise.data.delimited import numbers
+from gatewise.data.dates import CONVERTED, Times, read_times
+from gatewise.data.delimited import has_decimal_commas, numbers
 from gatewise.data.grid import Grid, make_grid
+from gatewise.data.missing_codes import suggest_codes
+from gatewise.data.resampling import resample
 from gatewise.data.tables import Table
-from gatewise.data.times import Frequency, format_time
+from gatewise.data.times import DAY, Frequency, format_time
+from gatewise.data.zones import suggest_zone
 
 
 @dataclass
@@ -31,6 +34,7 @@ class Panel:
         static: per static column one float or text (NaN or None where missing) a series.
         notes: what was found, dropped and inserted, in reading order, one line each.
         frame_type: the caller's kind of data frame; None for files.
+        zone: whose clock calendar features go by; None takes the times as they are.
     """
 
     name: str
@@ -43,6 +47,7 @@ class Panel:
     static: dict[str, list[Any]]
     notes: list[str] = field(default_factory=list)
     frame_type: nw.Implementation | None = None
+    zone: str | None = None
 
     def __len__(self) -> int:
         return len(self.series)
@@ -81,8 +86,10 @@ def make_panel(
     """
     if isinstance(frequency, str):
         frequency = Frequency.parse(frequency)
-    moments = read_times(table, time)
+    moments = read_times(table, time, series=series)
     columns, found = choose_columns(table, moments, target, series, past, future, static)
+    if table.reading.resample is not None:
+        table, moments, frequency = _resampled(table, moments, columns, frequency)
     codes, names = number_series(table, columns.series)
     values = _target(table, columns.target)
     keep, dropped = _usable_series(table, codes, names, values)
@@ -97,19 +104,48 @@ def make_panel(
         values={c: _on_grid(grid, feature_values(table, c)) for c in columns.past + columns.future},
         static={c: _static(table, grid, c, names) for c in columns.static},
         frame_type=table.frame_type,
+        zone=moments.zone if 0 < grid.frequency.microseconds < DAY else None,
     )
     panel.notes = [*table.notes, *_time_notes(panel, moments), *found, *dropped, *grid.notes]
-    panel.notes += _missing_notes(panel, grid)
+    panel.notes += _missing_notes(panel, grid) + _suggestions(panel, grid, moments, codes)
     return panel
+
+
+def _resampled(
+    table: Table, moments: Times, columns: Columns, frequency: Frequency | None
+) -> tuple[Table, Times, Frequency]:
+    step = Frequency.parse(table.reading.resample or "")
+    if frequency not in (None, step):
+        raise ValueError(f"frequency={str(frequency)!r} and resample={str(step)!r} differ")
+    _target(table, columns.target)  # what cannot be used is named by its own row
+    for name in (*columns.past, *columns.future, *columns.static):
+        feature_values(table, name)
+    return *resample(table, moments, columns, step), step
+
+
+def _suggestions(panel: Panel, grid: Grid, moments: Times, codes: np.ndarray) -> list[str]:
+    """What may have to be told about the table, and was not."""
+    columns = {panel.columns.target: panel.target, **panel.values}
+    notes = suggest_codes({n: np.concatenate(v)[grid.cells] for n, v in columns.items()})
+    if moments.zone is None and not any(note.endswith(CONVERTED) for note in moments.notes):
+        zone = suggest_zone(moments.values[codes == codes[0]])
+        if zone is not None:
+            notes.append(
+                f"the clock seems to go by summer time: if the times are of one zone, say "
+                f"timezone={zone!r}, or whichever it is (--timezone {zone})"
+            )
+    return notes
 
 
 def _target(table: Table, name: str) -> np.ndarray:
     """The target of every row, (N,) float64."""
     values, bad = numbers(table.frame[name])
     if bad is not None:
+        commas = table.frame[name].dtype == pl.String and has_decimal_commas(table.frame[name])
+        told = "say decimal=',' (--decimal ,) if that is a decimal comma; else " if commas else ""
         raise table.error(
-            f"the target must be numbers, got {table.frame[name][bad]!r}; mend the value, leave "
-            "it empty if it is missing, or choose another target",
+            f"the target must be numbers, got {table.frame[name][bad]!r}; {told}mend the value, "
+            "leave it empty if it is missing, or choose another target",
             index=bad,
             column=name,
         )

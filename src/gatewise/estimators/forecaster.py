@@ -18,8 +18,9 @@ from gatewise.data.forecasts import forecast_columns, series_labels
 from gatewise.data.frames import to_frame
 from gatewise.data.future import gaps_before, read_future
 from gatewise.data.panel import Panel, make_panel
+from gatewise.data.reading import READING_PARAMETERS, Codes, Reading
 from gatewise.data.slicing import extended, until
-from gatewise.data.tables import read_table
+from gatewise.data.tables import Table, read_table
 from gatewise.data.times import Frequency
 from gatewise.data.windows import Ends, window_origins
 from gatewise.estimators.defaults import default_lookback, default_segment
@@ -69,6 +70,13 @@ class Forecaster(BaseEstimator):
         random_state: fixes initial weights, dropout and order: same machine, threads and versions,
             same bits.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``.
+        decimal: decimal mark of numbers in text files; None is the point, and the comma where
+            fields end in ``;``.
+        encoding: of text files, such as ``"latin-1"``; None is UTF-8.
+        missing: value or values that stand for a missing one, such as ``-200``.
+        timezone: zone of clock times without an offset, such as ``"Europe/Paris"``: forecasts'
+            times are in UTC then, and calendar features go by its clock.
+        resample: step that irregular rows are averaged to, such as ``"1 hour"``.
         progress: show a progress bar on stderr; None shows it on a terminal.
 
     Attributes:
@@ -106,6 +114,11 @@ class Forecaster(BaseEstimator):
         validation: float = 0.1,
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
+        decimal: str | None = None,
+        encoding: str | None = None,
+        missing: Codes = None,
+        timezone: str | None = None,
+        resample: str | None = None,
         progress: bool | None = None,
     ) -> None:
         self.horizon = horizon
@@ -132,6 +145,11 @@ class Forecaster(BaseEstimator):
         self.validation = validation
         self.random_state = random_state
         self.device = device
+        self.decimal = decimal
+        self.encoding = encoding
+        self.missing = missing
+        self.timezone = timezone
+        self.resample = resample
         self.progress = progress
 
     def fit(self, data: Any, y: None = None) -> "Forecaster":  # noqa: ARG002
@@ -177,7 +195,7 @@ class Forecaster(BaseEstimator):
                 f"the model was trained with columns known in the future ({', '.join(known)}): "
                 "give their next rows as future= (on the command line: --future FILE)"
             )
-        ahead = read_future(read_table(future), panel, self.horizon) if known else {}
+        ahead = read_future(self._table(future), panel, self.horizon) if known else {}
         for line in gaps_before(panel, ahead):
             warnings.warn(line, stacklevel=2)
         whole = extended(panel, self.horizon, ahead)
@@ -321,12 +339,16 @@ class Forecaster(BaseEstimator):
             training=training_options(self),
         )
 
+    def _table(self, data: Any) -> Table:
+        told = {name: getattr(self, name) for name in READING_PARAMETERS}
+        return read_table(data, reading=Reading.of(**told))
+
     def _panel(self, data: Any) -> Panel:
         parts = ("target", "time", "series", "past", "future", "static", "frequency")
-        return make_panel(read_table(data), **{part: getattr(self, part) for part in parts})
+        return make_panel(self._table(data), **{part: getattr(self, part) for part in parts})
 
     def _panel_like_fit(self, data: Any) -> Panel:
-        return make_panel(read_table(data), **vars(self.columns_), frequency=self.frequency_)
+        return make_panel(self._table(data), **vars(self.columns_), frequency=self.frequency_)
 
     def _require_history(self, panel: Panel) -> None:
         for name, times in zip(panel.series, panel.times, strict=True):

@@ -1,0 +1,48 @@
+"""Values that look like a code for a missing one: said, never taken."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+FEWEST = 3
+"""So many times a value must stand to be suspected."""
+
+
+def suggest_codes(columns: Mapping[str, np.ndarray]) -> list[str]:
+    """Notes on values that stand often, and far outside the others, in columns of numbers (N,).
+
+    Far is further from the nearest other value than all others lie apart; or, where no other value
+    is below zero, a negative one, a tenth of it away.
+    """
+    found: dict[float, list[tuple[str, int]]] = {}
+    for name, values in columns.items():
+        code = _code(values)
+        if code is not None:
+            found.setdefault(code, []).append((name, int((values == code).sum())))
+    notes = []
+    for code, places in found.items():
+        name, count = places[0]
+        others = f" (and in {len(places) - 1:,} columns more)" if len(places) > 1 else ""
+        notes.append(
+            f"column {name!r}: {code:g} stands {count:,} times and lies far outside the "
+            f"rest{others}: if it means missing, say missing={code:g} (--missing {code:g})"
+        )
+    return notes
+
+
+def _code(values: np.ndarray) -> float | None:
+    if values.dtype == object:
+        return None
+    known = values[~np.isnan(values)]
+    if len(known) < 2 * FEWEST:
+        return None
+    for extreme, sign in ((known.min(), 1), (known.max(), -1)):
+        rest = known[known != extreme]
+        if extreme == 0 or not len(rest) or len(known) - len(rest) < FEWEST:
+            continue
+        gap = sign * ((rest.min() if sign > 0 else rest.max()) - extreme)
+        spread = rest.max() - rest.min()
+        negative = extreme < 0 <= rest.min() and gap > spread / 10
+        if extreme == np.round(extreme, 1) and spread > 0 and (gap > spread or negative):
+            return float(extreme)
+    return None
