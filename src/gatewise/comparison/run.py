@@ -26,8 +26,8 @@ from gatewise.comparison.tasks import (
     require_same_data,
 )
 from gatewise.comparison.timing import measure_times
-from gatewise.data.files import write_atomic
 from gatewise.data.reading import Codes, Reading
+from gatewise.files import write_atomic
 from gatewise.report import write_report
 from gatewise.training.progress import OnProgress
 

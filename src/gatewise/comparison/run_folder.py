@@ -10,7 +10,7 @@ import polars as pl
 
 from gatewise.comparison.trials import Finished
 from gatewise.data.errors import DataError
-from gatewise.data.files import replacing, write_atomic
+from gatewise.files import replacing, write_atomic
 
 FORMAT = 1
 
