@@ -68,7 +68,7 @@ def load(dataset: str) -> tuple[Part, Part]:
 
 
 def within(train: Part, seed: int) -> tuple[Part, Part]:
-    """The training part cut in five, class by class: four parts, and the one that ``seed`` names."""
+    """The training part cut in five, class by class: four parts, and the one ``seed`` names."""
     values, labels = train
     folds = list(StratifiedKFold(5, shuffle=True, random_state=0).split(labels, labels))
     kept, rest = folds[seed % 5]

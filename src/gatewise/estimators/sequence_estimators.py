@@ -260,7 +260,8 @@ class SequenceClassifier(ClassifierMixin, _SequenceEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """Give the most probable class of each sequence, (N,)."""
-        return self.classes_[self._outputs(X).argmax(1)]
+        best = self._outputs(X).argmax(1)
+        return self.classes_[best]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Give the probability of each class, (N, K), in the order of ``classes_``."""
