@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gatewise.comparison import compare
     from gatewise.data import DataError
-    from gatewise.estimators import Forecaster, load
+    from gatewise.estimators import (
+        Forecaster,
+        SequenceClassifier,
+        SequenceRegressor,
+        load,
+    )
     from gatewise.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell, explain_backend
     from gatewise.ops import BackendError
     from gatewise.tracing import Trace, trace
@@ -30,6 +35,8 @@ _HOME = {
     "trace": "gatewise.tracing",
     "DataError": "gatewise.data",
     "Forecaster": "gatewise.estimators",
+    "SequenceClassifier": "gatewise.estimators",
+    "SequenceRegressor": "gatewise.estimators",
     "load": "gatewise.estimators",
     "compare": "gatewise.comparison",
 }
@@ -44,6 +51,8 @@ __all__ = [
     "GRUCell",
     "LSTMCell",
     "RNNCell",
+    "SequenceClassifier",
+    "SequenceRegressor",
     "Trace",
     "compare",
     "explain_backend",

@@ -2,5 +2,6 @@
 
 from gatewise.estimators.forecaster import Forecaster
 from gatewise.estimators.loading import load
+from gatewise.estimators.sequence_estimators import SequenceClassifier, SequenceRegressor
 
-__all__ = ["Forecaster", "load"]
+__all__ = ["Forecaster", "SequenceClassifier", "SequenceRegressor", "load"]

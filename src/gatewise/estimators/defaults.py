@@ -1,4 +1,6 @@
-"""Horizon, look-back and segment when they are not given."""
+"""Sizes that depend on the data, when they are not given."""
+
+import math
 
 from gatewise.data.times import Frequency
 
@@ -35,3 +37,14 @@ def default_lookback(frequency: Frequency, horizon: int) -> int:
 def default_segment(lookback: int) -> int:
     """Read so many time steps at once that the recurrence takes at most 32 steps."""
     return -(-lookback // _MOST_STEPS)
+
+
+def default_batch(examples: int, most: int = 128) -> int:
+    """A twelfth of the examples, as a power of two from 8 to ``most``."""
+    nearest = 2 ** round(math.log2(max(examples / 12, 1)))
+    return min(max(nearest, 8), most)
+
+
+def default_steps(examples: int, batch_size: int, epochs: int) -> int:
+    """1,000 optimiser steps, and at least so many epochs."""
+    return max(1_000, epochs * math.ceil(examples / batch_size))

@@ -6,8 +6,13 @@ from typing import Any
 from gatewise.data.errors import DataError
 from gatewise.estimators.forecaster import Forecaster
 from gatewise.estimators.model_file import read_model
+from gatewise.estimators.sequence_estimators import SequenceClassifier, SequenceRegressor
 
-_TASKS: dict[str, type[Any]] = {"forecast": Forecaster}
+_TASKS: dict[str, type[Any]] = {
+    "forecast": Forecaster,
+    "classify": SequenceClassifier,
+    "regress": SequenceRegressor,
+}
 
 
 def load(path: str | os.PathLike[str]) -> Any:
