@@ -198,7 +198,7 @@ def _find_past(
         reason = _unusable(table, name)
         if reason is None and _counts_rows(column):
             reason = "counts the rows"
-        elif reason is None and _counts_within(column.gather(order), ids[order]):
+        elif reason is None and counts_within(column.gather(order), ids[order]):
             reason = "counts the rows of each series"
         if reason:
             left_out[name] = reason
@@ -260,7 +260,7 @@ def _counts_rows(column: pl.Series) -> bool:
     return bool(steps[0] > 0 and (steps == steps[0]).all())
 
 
-def _counts_within(column: pl.Series, ids: np.ndarray) -> bool:
+def counts_within(column: pl.Series, ids: np.ndarray) -> bool:
     """The same for rows sorted by series and time, within each series."""
     if not _is_numeric(column) or column.null_count():
         return False

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from gatewise.data.errors import DataError
+from gatewise.data.text import decode
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 SEPARATORS = {",": "','", ";": "';'", "\t": "tab", "|": "'|'"}
@@ -20,19 +21,26 @@ _LEADING_ZERO = r"^[+-]?0\d"
 
 
 def read_delimited(
-    data: bytes, name: str, separator: str | None = None
+    data: bytes,
+    name: str,
+    separator: str | None = None,
+    *,
+    decimal: str | None = None,
+    encoding: str | None = None,
 ) -> tuple[pl.DataFrame, np.ndarray, list[str]]:
     """Reads CSV bytes: the typed frame, the file's row of each record (N,), and what was found.
 
     Args:
-        data: UTF-8 text, with or without a byte order mark; any line ending.
+        data: text, with or without a byte order mark; any line ending.
         name: for messages.
         separator: one character; None to find it among `,` `;` tab `|`.
+        decimal: the decimal mark; None is a point, and a comma where the separator is `;`.
+        encoding: of the text; None is UTF-8.
 
     Raises:
         DataError: no text, no rows, fields too many or too few, names twice.
     """
-    text = _decode(data, name)
+    text = decode(data, name, encoding)
     if separator is None:
         separator = _find_separator(text, name)
     records = _records(text, separator, name)
@@ -40,14 +48,18 @@ def read_delimited(
     columns, rows, blank = _columns(records, header, name)
     if not len(rows):
         raise DataError("only a header, no rows of data", name=name)
-    frame = pl.DataFrame({column: typed(values, separator) for column, values in columns.items()})
+    decimal = decimal or ("," if separator == ";" else ".")
+    frame = pl.DataFrame({column: typed(values, decimal) for column, values in columns.items()})
     found = SEPARATORS.get(separator, repr(separator))
     notes = [f"{name}: {frame.height:,} rows, {frame.width:,} columns, separator {found}"]
     if blank:
         notes.append(f"{blank:,} blank lines skipped")
-    commas = [c for c in frame.columns if separator == ";" and _decimal_commas(columns[c])]
-    if commas:
-        notes.append(f"decimal commas read as points in {', '.join(map(repr, commas))}")
+    commas = [c for c in frame.columns if has_decimal_commas(columns[c])]
+    listed = ", ".join(map(repr, commas))
+    if commas and decimal == ",":
+        notes.append(f"decimal commas read as points in {listed}")
+    elif commas:
+        notes.append(f"{listed}: decimal commas? Then say decimal=',' (--decimal ,)")
     return frame, rows, notes
 
 
@@ -66,13 +78,14 @@ def numbers(column: pl.Series) -> tuple[pl.Series, int | None]:
     return values, int(bad[0]) if len(bad) else None
 
 
-def typed(text: pl.Series, separator: str = ",") -> pl.Series:
+def typed(text: pl.Series, decimal: str = ".") -> pl.Series:
     """A column of text as numbers or booleans where every value is one, else as it is.
 
     Whole numbers with leading zeros stay text: they may be names ("007"), and `numbers` reads them
-    where numbers are wanted. With the separator `;` a comma is a decimal point.
+    where numbers are wanted. With the decimal mark `,` a comma is a decimal point where most values
+    are numbers then.
     """
-    if separator == ";" and _decimal_commas(text):
+    if decimal == "," and has_decimal_commas(text):
         text = text.str.replace(",", ".", literal=True)
     clean = _without_missing(text)
     values = clean.cast(pl.Float64, strict=False)
@@ -85,27 +98,6 @@ def typed(text: pl.Series, separator: str = ",") -> pl.Series:
     if clean.str.to_lowercase().is_in(["true", "false"]).all():
         return (clean.str.to_lowercase() == "true").rename(text.name)
     return clean
-
-
-def _decode(data: bytes, name: str) -> str:
-    if not data.strip():
-        raise DataError("the file is empty", name=name)
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError("the text is UTF-16; save it as UTF-8", name=name)
-    if b"\0" in data:
-        raise DataError(
-            "a binary file, not a table; read are CSV, TSV (also gzipped) and Parquet", name=name
-        )
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        row = data.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"byte 0x{data[error.start]:02X} (the file's byte {error.start + 1:,}) is not UTF-8; "
-            "save the file as UTF-8 (from Windows-1252: iconv -f CP1252 -t UTF-8)",
-            name=name,
-            row=row,
-        ) from None
 
 
 def _find_separator(text: str, name: str) -> str:
@@ -199,7 +191,7 @@ def _without_missing(text: pl.Series) -> pl.Series:
     return clean.set(clean.is_in(MISSING), None)
 
 
-def _decimal_commas(text: pl.Series) -> bool:
+def has_decimal_commas(text: pl.Series) -> bool:
     """Whether the column holds commas, and mostly numbers once they are points."""
     if not text.str.contains(",", literal=True).any():
         return False

@@ -5,7 +5,7 @@ import hashlib
 import io
 import os
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ import polars as pl
 from gatewise.data.delimited import read_delimited
 from gatewise.data.errors import DataError
 from gatewise.data.frames import from_native
+from gatewise.data.reading import Reading
+from gatewise.data.text import read_bytes
+from gatewise.data.tidy import drop_empty, replace_codes
 
 READ = "read are CSV, TSV (also gzipped) and Parquet"
 OTHER_FORMATS = {
@@ -41,6 +44,7 @@ class Table:
         sha256: of the file's bytes; of the values of a data frame.
         rows: the file's row of each record (N,), where known.
         frame_type: the caller's kind of data frame; None for files.
+        reading: how it was read, as far as that was told.
     """
 
     frame: pl.DataFrame
@@ -50,6 +54,7 @@ class Table:
     sha256: str = ""
     rows: np.ndarray | None = None
     frame_type: nw.Implementation | None = None
+    reading: Reading = field(default_factory=Reading)
 
     def row(self, index: int) -> int:
         """The file's row of the record at `index` (from 0)."""
@@ -63,30 +68,48 @@ class Table:
         return DataError(problem, name=self.name, row=row, column=column)
 
 
-def read_table(source: Any, *, separator: str | None = None) -> Table:
+def read_table(
+    source: Any, *, separator: str | None = None, reading: Reading | None = None
+) -> Table:
     """Reads a file, or takes a data frame.
 
     Args:
         source: path of a CSV or TSV file (`.gz` too) or a Parquet file; or a data frame of pandas,
             Polars, Arrow or another library that Narwhals knows.
         separator: of a text file; None to find it among `,` `;` tab `|`.
+        reading: decimal mark, encoding, missing codes and what else has to be told.
 
     Raises:
         DataError: the file is missing, empty, of another format, or damaged.
     """
     if isinstance(source, Table):
         return source
+    reading = reading or Reading()
     if isinstance(source, (str, os.PathLike)):
-        return _read_file(Path(source), separator)
-    frame, frame_type = from_native(source)
-    name = "data frame"
-    if frame.height == 0:
-        raise DataError("no rows of data", name=name)
-    notes = [f"{name}: {frame.height:,} rows, {frame.width:,} columns"]
-    return Table(frame, name, 1, notes, _hash(frame), frame_type=frame_type)
+        table = _read_file(Path(source), separator, reading)
+    else:
+        frame, frame_type = from_native(source)
+        name = "data frame"
+        if frame.height == 0:
+            raise DataError("no rows of data", name=name)
+        notes = [f"{name}: {frame.height:,} rows, {frame.width:,} columns"]
+        table = Table(frame, name, 1, notes, _hash(frame), frame_type=frame_type)
+    return _tidied(replace(table, reading=reading))
 
 
-def _read_file(path: Path, separator: str | None) -> Table:
+def _tidied(table: Table) -> Table:
+    """Without rows and nameless columns that hold nothing, and with codes turned into missing."""
+    frame, keep, notes = drop_empty(table.frame, table.row, table.name)
+    rows = table.rows
+    if keep is not None:
+        rows = np.flatnonzero(keep) + table.first_row if rows is None else rows[keep]
+    if table.reading.missing:
+        frame, told = replace_codes(frame, table.reading.missing)
+        notes.append(told)
+    return replace(table, frame=frame, rows=rows, notes=[*table.notes, *notes])
+
+
+def _read_file(path: Path, separator: str | None, reading: Reading) -> Table:
     name = path.name or str(path)
     data = _read_bytes(path, name)
     sha256 = hashlib.sha256(data).hexdigest()
@@ -96,7 +119,9 @@ def _read_file(path: Path, separator: str | None) -> Table:
         frame = _read_parquet(data, name)
         notes = [f"{name}: {frame.height:,} rows, {frame.width:,} columns"]
         return Table(frame, name, 1, notes, sha256)
-    frame, rows, notes = read_delimited(data, name, separator)
+    frame, rows, notes = read_delimited(
+        data, name, separator, decimal=reading.decimal, encoding=reading.encoding
+    )
     return Table(frame, name, int(rows[0]), notes, sha256, rows=rows)
 
 
@@ -104,14 +129,9 @@ def _read_bytes(path: Path, name: str) -> bytes:
     other = OTHER_FORMATS.get(path.suffix.lower())
     if path.is_dir():
         raise DataError(f"a directory, not a file; {READ}", name=str(path))
-    if not path.exists():
-        raise DataError("no such file", name=str(path))
-    if other:
+    if other and path.exists():
         raise DataError(f"{other}, which is not read; save it as CSV ({READ})", name=name)
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", name=str(path)) from None
+    return read_bytes(path)
 
 
 def _decompress(data: bytes, name: str) -> bytes:
