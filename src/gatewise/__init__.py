@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gatewise.comparison import compare
     from gatewise.data import DataError
-    from gatewise.estimators import Forecaster, load
+    from gatewise.estimators import Forecaster, LanguageModel, load
     from gatewise.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell, explain_backend
     from gatewise.ops import BackendError
     from gatewise.tracing import Trace, trace
@@ -30,6 +30,7 @@ _HOME = {
     "trace": "gatewise.tracing",
     "DataError": "gatewise.data",
     "Forecaster": "gatewise.estimators",
+    "LanguageModel": "gatewise.estimators",
     "load": "gatewise.estimators",
     "compare": "gatewise.comparison",
 }
@@ -43,6 +44,7 @@ __all__ = [
     "Forecaster",
     "GRUCell",
     "LSTMCell",
+    "LanguageModel",
     "RNNCell",
     "Trace",
     "compare",

@@ -5,9 +5,10 @@ from typing import Any
 
 from gatewise.data.errors import DataError
 from gatewise.estimators.forecaster import Forecaster
+from gatewise.estimators.language_model import LanguageModel
 from gatewise.estimators.model_file import read_model
 
-_TASKS: dict[str, type[Any]] = {"forecast": Forecaster}
+_TASKS: dict[str, type[Any]] = {"forecast": Forecaster, "text": LanguageModel}
 
 
 def load(path: str | os.PathLike[str]) -> Any:
