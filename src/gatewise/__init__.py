@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gatewise.data import DataError
     from gatewise.estimators import (
         Forecaster,
+        LanguageModel,
         SequenceClassifier,
         SequenceRegressor,
         load,
@@ -37,6 +38,7 @@ _HOME = {
     "Forecaster": "gatewise.estimators",
     "SequenceClassifier": "gatewise.estimators",
     "SequenceRegressor": "gatewise.estimators",
+    "LanguageModel": "gatewise.estimators",
     "load": "gatewise.estimators",
     "compare": "gatewise.comparison",
 }
@@ -50,6 +52,7 @@ __all__ = [
     "Forecaster",
     "GRUCell",
     "LSTMCell",
+    "LanguageModel",
     "RNNCell",
     "SequenceClassifier",
     "SequenceRegressor",

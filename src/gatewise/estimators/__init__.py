@@ -1,7 +1,8 @@
 """Estimators on scikit-learn's contract, and their model files."""
 
 from gatewise.estimators.forecaster import Forecaster
+from gatewise.estimators.language_model import LanguageModel
 from gatewise.estimators.loading import load
 from gatewise.estimators.sequence_estimators import SequenceClassifier, SequenceRegressor
 
-__all__ = ["Forecaster", "SequenceClassifier", "SequenceRegressor", "load"]
+__all__ = ["Forecaster", "LanguageModel", "SequenceClassifier", "SequenceRegressor", "load"]

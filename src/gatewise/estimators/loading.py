@@ -5,6 +5,7 @@ from typing import Any
 
 from gatewise.data.errors import DataError
 from gatewise.estimators.forecaster import Forecaster
+from gatewise.estimators.language_model import LanguageModel
 from gatewise.estimators.model_file import read_model
 from gatewise.estimators.sequence_estimators import SequenceClassifier, SequenceRegressor
 
@@ -12,6 +13,7 @@ _TASKS: dict[str, type[Any]] = {
     "forecast": Forecaster,
     "classify": SequenceClassifier,
     "regress": SequenceRegressor,
+    "text": LanguageModel,
 }
 
 
