@@ -10,7 +10,7 @@ def plan(**changes):
     values = {"task": "forecast", "cells": ("lstm", "gru"), "baselines": BASELINES}
     values |= {"hidden": {"lstm": 3, "gru": 3}, "match": "units", "folds": 2, "seeds": 2}
     values |= {"seed": 0, "search": 0, "steps": 3, "metrics": {"mae": "MAE"}, "metric": "mae"}
-    values |= {"margin": 0.01, "threads": 1, "device": "cpu"}
+    values |= {"in_time": True, "margin": 0.01, "threads": 1, "device": "cpu"}
     return Plan(**{**values, **changes})
 
 

@@ -110,7 +110,7 @@ def made_up_result(name: str, target: str) -> dict[str, Any]:
             "seeds": SEEDS,
             "steps": 1_400,
             "match": "parameters",
-            "cut": "in the order of time",
+            "in_time": True,
             "threads": 1,
             "backend": "torch",
             "machine": "x86_64, 2 cores",

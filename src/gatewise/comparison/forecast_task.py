@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from importlib.resources import files
 from itertools import pairwise
 from typing import Any
 
@@ -12,15 +13,26 @@ import polars as pl
 import torch
 
 from gatewise.comparison.baselines import Prepared, fit_baseline
-from gatewise.comparison.folds import Fold, part_origins
+from gatewise.comparison.folds import (
+    Fold,
+    cut_folds,
+    leave_out_unseen,
+    part_origins,
+    require_truth,
+)
 from gatewise.comparison.metrics import METRICS, measure, naive_scales
-from gatewise.comparison.task import Outcome
+from gatewise.comparison.planning import require_least, require_one_of
+from gatewise.comparison.task import Made, Outcome
 from gatewise.data.encoding import Encoder
+from gatewise.data.errors import DataError
 from gatewise.data.forecasts import forecast_columns
-from gatewise.data.panel import Panel
+from gatewise.data.panel import Panel, make_panel
+from gatewise.data.reading import Reading
 from gatewise.data.slicing import until
+from gatewise.data.tables import read_table
 from gatewise.data.times import format_time
 from gatewise.data.windows import series_of, window_origins
+from gatewise.estimators.defaults import default_horizon, default_lookback, default_segment
 from gatewise.estimators.forecast_model import (
     ForecastModel,
     ForecastSettings,
@@ -31,6 +43,15 @@ from gatewise.estimators.forecast_model import (
 )
 from gatewise.estimators.network import ForecastNet
 from gatewise.training import Execution, TrainingOptions
+
+_EXAMPLE_PARTS = {
+    "target": "users",
+    "time": "date_time",
+    "future": ("holiday", "workingday"),
+}
+"""What the bundled bike-sharing table is compared with when no data is given."""
+
+_TEST_WINDOWS = 4_000  # a fold, about; more origins are thinned by a stride
 
 Forecast = Callable[[Panel, np.ndarray], np.ndarray]
 
@@ -63,7 +84,7 @@ class ForecastTask:
 
     name: str = field(default="forecast", init=False)
     metrics: Mapping[str, str] = field(default_factory=lambda: METRICS, init=False)
-    cut: str = field(default="in the order of time", init=False)
+    in_time: bool = field(default=True, init=False)
     baselines: tuple[str, ...] = field(default=("last", "seasonal", "linear"), init=False)
 
     @property
@@ -261,6 +282,54 @@ class ForecastTask:
         return notes
 
 
+def make_forecast_task(
+    data: Any, reading: Reading, common: Mapping[str, Any], parts: Mapping[str, Any]
+) -> Made:
+    """Read a table, put it on regular times, and cut it into folds of time."""
+    parts = dict(parts)
+    if data is None:
+        data = str(files("gatewise.data") / "bundled" / "bike_sharing.parquet")
+        parts |= {name: parts.get(name) or part for name, part in _EXAMPLE_PARTS.items()}
+    horizon, lookback, segment = (parts.pop(n) for n in ("horizon", "lookback", "segment"))
+    table = read_table(data, reading=reading)
+    panel = make_panel(table, **parts)
+    horizon = default_horizon(panel.frequency) if horizon is None else horizon
+    lookback = default_lookback(panel.frequency, horizon) if lookback is None else lookback
+    arguments = {
+        **common,
+        "steps": common["steps"] or TrainingOptions.steps,
+        "hidden_size": common["hidden_size"] or 64,
+        "horizon": horizon,
+        "lookback": lookback,
+        "segment": default_segment(lookback) if segment is None else segment,
+        "columns": asdict(panel.columns),
+        "frequency": str(panel.frequency),
+        "metric": common["metric"] or ("mae" if len(panel) == 1 else "mase"),
+    }
+    require_least(arguments, {"horizon": 1, "lookback": 2, "segment": 1})
+    require_one_of("metric", arguments["metric"], tuple(METRICS))
+    lengths = [len(times) for times in panel.times]
+    cut = cut_folds(lengths, common["folds"], horizon, lookback)
+    folds, notes = leave_out_unseen(cut, panel)
+    require_truth(folds, panel, horizon, lookback)
+    _require_scale(arguments["metric"], folds, panel)
+    last = folds[-1]
+    windows = (last.test_end - last.validation_end - horizon + 1).clip(min=0).sum()
+    task = ForecastTask(
+        panel,
+        folds,
+        horizon,
+        lookback,
+        arguments["segment"],
+        stride=max(1, -(-int(windows) // _TEST_WINDOWS)),
+        metric=arguments["metric"],
+        steps=arguments["steps"],
+        device=common["device"],
+        table=(table.name, len(table.frame)),
+    )
+    return Made(task, arguments, table.name, table.sha256, notes)
+
+
 class TimedForecaster:
     """A forecasting network with a batch, ready to be timed."""
 
@@ -300,3 +369,15 @@ def _frame(columns: dict[str, np.ndarray]) -> pl.DataFrame:
             "forecast": pl.Series(columns["forecast"]),
         }
     )
+
+
+def _require_scale(metric: str, folds: list[Fold], panel: Panel) -> None:
+    """Refuse to let MASE decide where a fold has no series that it can be scaled by."""
+    for number, fold in enumerate(folds):
+        scales = naive_scales(panel.target, fold.train_end, panel.frequency.seasons[0])
+        if metric == "mase" and np.isnan(scales).all():
+            raise DataError(
+                f"no series changes over a season in the training part of fold {number}, so MASE "
+                "has no scale there; let --metric mae decide",
+                name=panel.name,
+            )

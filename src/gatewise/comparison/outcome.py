@@ -1,5 +1,6 @@
 """From the trials' results to ``result.json``: errors, tests, verdict."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -54,8 +55,10 @@ def judge(plan: Plan, results: Results, times: Mapping[str, Mapping[str, Any]]) 
         "baselines": baselines,
         "tests": [asdict(test) for test in tests],
     }
-    by_step = {name: _mean_by_step(_collect(plan, results, name, "by_step")) for name in errors}
-    return judged | ({"by_horizon": by_step} if all(by_step.values()) else {})
+    by_step = {name: _collect(plan, results, name, "by_step") for name in errors}
+    if not by_step[best][0][0]:  # not every task has steps ahead
+        return judged
+    return judged | {"by_horizon": {name: _mean_by_step(v) for name, v in by_step.items()}}
 
 
 def _cell(
@@ -104,8 +107,17 @@ def _summaries(plan: Plan, results: Results, name: str, ratios: Sequence[float])
 
 
 def _best_baseline(plan: Plan, results: Results) -> str:
-    """Choose by the first fold's validation part: later ones are the test parts of folds before."""
-    return min(plan.baselines, key=lambda n: _of(results, n, 0, 0)["validation"][plan.metric])
+    """Choose on validation parts: of all folds, or of the first where the folds follow in time.
+
+    There the validation parts of later folds are the test parts of folds before.
+    """
+    folds = range(1 if plan.in_time else plan.folds)
+
+    def error(name: str) -> float:
+        found = [_of(results, name, fold, 0)["validation"][plan.metric] for fold in folds]
+        return math.inf if None in found else sum(found)
+
+    return min(plan.baselines, key=error)
 
 
 def _mean_by_step(values: list[list[list[float | None]]]) -> list[float | None]:

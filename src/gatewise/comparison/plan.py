@@ -14,6 +14,7 @@ class Plan:
         cells: what is compared.
         baselines: beside what.
         hidden: hidden size of each cell, matched by ``match``.
+        in_time: whether the folds follow one another in time.
         match: what was made equal: ``"parameters"``, ``"units"`` or ``"time"``.
         folds, seeds: how many of each.
         seed: from which every trial's seed is derived.
@@ -29,6 +30,7 @@ class Plan:
     task: str
     cells: tuple[str, ...]
     baselines: tuple[str, ...]
+    in_time: bool
     hidden: dict[str, int]
     match: str
     folds: int

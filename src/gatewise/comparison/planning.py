@@ -9,7 +9,7 @@ from gatewise.comparison.plan import Plan
 from gatewise.comparison.task import Task
 from gatewise.estimators.recurrent import CELLS
 
-_LEAST = {"folds": 1, "seeds": 1, "search": 0, "hidden_size": 1, "margin": 0}
+_LEAST = {"folds": 1, "seeds": 1, "search": 0, "steps": 1, "hidden_size": 1, "margin": 0}
 
 
 def check_arguments(
@@ -26,8 +26,8 @@ def check_arguments(
     cells = arguments["cells"]
     if not cells or len(set(cells)) < len(cells) or not set(cells) <= set(CELLS):
         raise ValueError(f"cells must be different ones of {', '.join(CELLS)}, got {cells}")
-    least = _LEAST if arguments["steps"] is None else {**_LEAST, "steps": 1}
-    require_least(arguments, least)
+    open_ = [name for name in ("steps", "hidden_size") if arguments[name] is None]
+    require_least(arguments, {name: low for name, low in _LEAST.items() if name not in open_})
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs must be at least 1, got {jobs}")
 
@@ -54,6 +54,7 @@ def make_plan(arguments: Mapping[str, Any], task: Task, threads: int) -> Plan:
         task=task.name,
         cells=cells,
         baselines=task.baselines,
+        in_time=task.in_time,
         metrics=dict(task.metrics),
         hidden=hidden,
         threads=threads,

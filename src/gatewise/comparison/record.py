@@ -69,7 +69,7 @@ def describe_setup(
     ]
     return {
         **{key: getattr(plan, key) for key in ("folds", "seeds", "steps", "match", "search")},
-        "cut": task.cut,
+        "in_time": plan.in_time,
         "threads": plan.threads,
         "backend": " and ".join(sorted({b for cell in times.values() for b in cell["backends"]})),
         "device": plan.device,

@@ -17,10 +17,9 @@ from gatewise.comparison.planning import check_arguments, make_plan, plan_notes
 from gatewise.comparison.record import describe_setup, make_record, versions
 from gatewise.comparison.run_folder import RunFolder, finished_trials
 from gatewise.comparison.summary import as_text
-from gatewise.comparison.task import Task
+from gatewise.comparison.task import Made, Task
 from gatewise.comparison.tasks import (
     EXAMPLE,
-    Made,
     flat_arguments,
     make_task,
     require_same_data,
@@ -77,9 +76,15 @@ def compare(
     future: Sequence[str] = (),
     static: Sequence[str] = (),
     frequency: str | None = None,
+    label: str | None = None,
+    labels: str | os.PathLike[str] | None = None,
+    audio: str | None = None,
+    words: str | None = None,
+    unit: str | None = None,
+    lines: bool = False,
     cells: Sequence[str] = ("lstm", "gru"),
     match: str = "parameters",
-    hidden_size: int = 64,
+    hidden_size: int | None = None,
     folds: int = 5,
     seeds: int = 2,
     search: int = 0,
@@ -106,13 +111,17 @@ def compare(
     Args:
         data: a data frame, or the path of a CSV, TSV or Parquet file; None takes the bundled
             example (hourly bike hires).
-        task: ``"forecast"``.
+        task: ``"forecast"``, ``"classify"``, ``"regress"``, ``"tag"`` or ``"text"``.
         target, time, series, past, future, static, frequency: as for ``Forecaster``.
         horizon, lookback: in steps; None takes defaults of the frequency.
         segment: time steps that one step of the recurrence reads; None keeps it at 32 at most.
+        label, labels, audio: for sequences, as for ``read_sequences``: the column of labels, the
+            label table of a folder, the features of sound.
+        words: for tags: the column of words.
+        unit, lines: for a text: ``"character"`` or ``"byte"``, and whether each line is a document.
         cells: any of ``"lstm"``, ``"gru"``, ``"rnn"``; the others are matched to the first.
         match: ``"parameters"``, ``"units"`` or ``"time"``.
-        hidden_size: of the first cell.
+        hidden_size: of the first cell; None is 64, and 128 for tags and texts.
         folds, seeds: the test is over folds (at least 4 for a p-value); seeds are averaged inside.
         search: learning rates tried on the validation part; 0 takes the default one.
         steps: optimiser steps at most, the same for every cell; None is the task's default.
@@ -165,6 +174,12 @@ def compare(
         "future": future,
         "static": static,
         "frequency": frequency,
+        "label": label,
+        "labels": labels,
+        "audio": audio,
+        "words": words,
+        "unit": unit,
+        "lines": lines,
     }
     check_arguments(common, jobs, cluster)
     if data is None:

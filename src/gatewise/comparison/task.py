@@ -56,7 +56,7 @@ class Task(Protocol):
         name: ``"forecast"``, ``"classify"``, …
         metrics: the errors that are measured, and how each is shown.
         baselines: names of the baselines, in the order of the table.
-        cut: how the folds were cut, in a few words.
+        in_time: whether the folds follow one another in time.
         notes: what was found in the data, one line each.
         assumptions: what is taken as known, one sentence each.
     """
@@ -71,7 +71,7 @@ class Task(Protocol):
     def baselines(self) -> tuple[str, ...]: ...
 
     @property
-    def cut(self) -> str: ...
+    def in_time(self) -> bool: ...
 
     @property
     def notes(self) -> list[str]: ...
@@ -112,3 +112,22 @@ class Task(Protocol):
 
     def plan_notes(self) -> list[str]:
         """Say what is learnt and on what, one line each."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A task, and what the run folder keeps to know it again.
+
+    Attributes:
+        task: data in folds.
+        arguments: all that decided it, defaults filled in; plain JSON values.
+        name, sha256: of the data.
+        path: of the data's file, None for data in memory.
+        notes: what was left out of the folds.
+    """
+
+    task: Task
+    arguments: dict[str, Any]
+    name: str
+    sha256: str
+    notes: list[str]
