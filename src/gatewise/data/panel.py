@@ -9,12 +9,12 @@ import polars as pl
 
 from gatewise.data.columns import Columns, Names, choose_columns, number_series
 from gatewise.data.dates import Times, read_times
-from gatewise.data.delimited import has_decimal_commas, numbers
 from gatewise.data.grid import Grid, make_grid
 from gatewise.data.missing_codes import suggest_codes
 from gatewise.data.resampling import resample
 from gatewise.data.tables import Table
 from gatewise.data.times import DAY, Frequency, format_time
+from gatewise.data.values import has_decimal_commas, numbers
 from gatewise.data.zones import suggest_zone
 
 
