@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from command import FIT, Gatewise
+from tables import ODD, write_odd
 
 from gatewise import Forecaster, load
 
@@ -81,3 +82,17 @@ def test_failed_fit_leaves_the_old_model(gatewise: Gatewise, model: str) -> None
     before = Path(model).read_bytes()
     assert gatewise("fit", "ahead.csv", *FIT, "--out", model).code == 2
     assert Path(model).read_bytes() == before
+
+
+def test_odd_table_is_fitted_as_told_and_predicted_without_a_word(
+    gatewise: Gatewise, folder: Path
+) -> None:
+    write_odd(folder / "odd.csv")
+    told = [word for name, value in ODD.items() for word in (f"--{name}", value)]
+    done = gatewise("fit", "odd.csv", *FIT, *told, "--out", "m")
+    assert done.code == 0, done.err
+    assert done.err == (GOLDEN / "fit_odd_notes.txt").read_text()
+    python = load("m")
+    assert {name: getattr(python, name) for name in ODD} == {**ODD, "missing": ["-99"]}
+    done = gatewise("predict", "m", "odd.csv", "--quiet")
+    assert done.out == python.predict("odd.csv").write_csv()

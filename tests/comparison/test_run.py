@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
-from tables import hourly, several
+from tables import ODD, hourly, several, write_odd
 
 import gatewise
 from gatewise.comparison.run import repeat
@@ -175,6 +175,17 @@ def test_winner_is_the_cell_to_take_trained_on_everything(whole, table):
     assert model.model_.parameters == next(
         c["parameters"] for c in whole.result["cells"] if c["name"] == parameters["cell"]
     )
+
+
+def test_odd_table_is_read_as_told_again_and_by_the_winner(tmp_path):
+    write_odd(tmp_path / "odd.csv", rows=500)
+    short = TINY | {"seeds": 1, "steps": 2}
+    run = gatewise.compare(tmp_path / "odd.csv", **short, **ODD, jobs=1, out=tmp_path / "run")
+    again = repeat(run.folder, out=tmp_path / "again")
+    assert numbers(again.result) == numbers(run.result)
+    path, parameters = winner(run.folder)
+    assert {name: parameters[name] for name in ODD} == {**ODD, "missing": ["-99"]}
+    assert gatewise.Forecaster(**parameters, progress=False).fit(path).frequency_ == "1 hour"
 
 
 def test_changed_data_is_not_taken_for_the_run_it_was_made_on(table, tmp_path):

@@ -57,7 +57,7 @@ def test_resampled_says_so_and_leaves_empty_steps_missing() -> None:
 def test_resampled_series_stay_apart_with_their_static_values() -> None:
     frame = pl.concat(
         [
-            irregular(seed=n).with_columns(shop=pl.lit(f"shop {n}"), size=pl.lit(n / 3))
+            irregular(seed=n).with_columns(shop=pl.lit(f"shop {n}"), size=pl.lit(0.1 + n / 3))
             for n in range(2)
         ]
     )
@@ -69,7 +69,7 @@ def test_resampled_series_stay_apart_with_their_static_values() -> None:
             read_table(frame.filter(pl.col("shop") == f"shop {n}"), reading=HOURLY), target="y"
         )
         np.testing.assert_allclose(panel.target[n], alone.target[0])
-    assert panel.static["size"] == [0, 1 / 3]
+    assert panel.static["size"] == [0.1, 0.1 + 1 / 3]
 
 
 def test_resampled_bad_values_are_named_by_their_row() -> None:

@@ -1,6 +1,7 @@
 import gzip
 import hashlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -8,8 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewise.data import DataError, Table, read_table
+from gatewise.data import DataError, Table, delimited, read_table
 from gatewise.data.delimited import read_delimited
+
+
+@pytest.fixture(autouse=True, scope="module", params=["careful", "quick"])
+def parser(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Every test goes through both readers: the quick one takes even the smallest file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(delimited, "LARGE", 0 if request.param == "quick" else 1 << 40)
+        yield request.param
+
 
 SMALL = "day,sales,kind\n2011-01-01,1.5,a\n2011-01-02,NA,b\n2011-01-03,3,a\n"
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from sklearn.base import clone
 from small import HORIZON, quick
-from tables import hourly, several
+from tables import ODD, hourly, several, write_odd
 
-from gatewise import DataError, Forecaster
+from gatewise import DataError, Forecaster, load
 from gatewise.training import TrainingOptions
 
 KINDS: dict[str, tuple[type, Callable[[pl.DataFrame], Any]]] = {
@@ -404,3 +404,42 @@ def test_score_without_a_truth_is_refused(fitted: Forecaster, table: pl.DataFram
     frame = table.with_columns(load=pl.when(pl.arange(336) < 330).then("load"))
     with pytest.raises(DataError, match="'load': the target is missing in the last 6 steps"):
         fitted.score(frame)
+
+
+# Tables that have to be told about
+
+
+def test_odd_table_is_read_as_told_also_after_loading(tmp_path: Path) -> None:
+    path = tmp_path / "odd.csv"
+    clean = write_odd(path)
+    fitted = quick(**ODD).fit(path)
+    fitted.save(tmp_path / "m")
+    with_zone = clean.with_columns(pl.col("time").dt.replace_time_zone("UTC"))
+    want = quick(timezone="Europe/Paris").fit(with_zone).predict(with_zone)
+    for forecaster in (fitted, load(tmp_path / "m")):
+        assert {name: getattr(forecaster, name) for name in ODD} == ODD
+        got = forecaster.predict(path)
+        assert got["time"].equals(want["time"])
+        np.testing.assert_allclose(got["forecast"], want["forecast"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_table_needs_each_word(name: str, tmp_path: Path) -> None:
+    """Without it: an error that suggests it, or other numbers and a note that does."""
+    path = tmp_path / "odd.csv"
+    write_odd(path)
+    told = {key: value for key, value in ODD.items() if key != name}
+    if name == "resample":
+        assert len(quick(**told).fit(path).predict(path)) == HORIZON
+        assert quick(**told).fit(path).frequency_ == "30 minutes"
+        return
+    try:
+        notes = quick(**told).fit(path).notes_
+    except DataError as error:
+        notes = [str(error)]
+    assert any(f"--{name}" in note for note in notes)
+
+
+def test_reading_parameters_that_there_are_not_are_refused() -> None:
+    with pytest.raises(ValueError, match="timezone 'Mars' is unknown"):
+        quick(timezone="Mars").fit(hourly(336))

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from gatewise.data.dates import Times, check_names, is_time
-from gatewise.data.delimited import numbers
 from gatewise.data.tables import Table
+from gatewise.data.values import numbers
 
 MOST_CATEGORIES = 50
 """A text column with more values than this is not taken as a past column by itself."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from gatewise.data.delimited import MISSING, numbers
 from gatewise.data.tables import Table
 from gatewise.data.times import DAY, HOUR, SECOND, month_lengths
+from gatewise.data.values import MISSING, numbers
 from gatewise.data.zones import has_clock, to_utc
 
 CLOCK = (
@@ -30,8 +30,8 @@ PARTS = ("year", "month", "day", "hour", "minute", "second")
 TIME_NAMES = {"date", "time", "datetime", "date_time", "timestamp", "period", "ds"}
 YEAR_NAMES = {*TIME_NAMES, "year", "years", "yr"}
 SAMPLE = 1000
+SLICE = 200_000
 _CLOCK = r"^\d{1,2}(:\d{2}(:\d{2})?|\.\d{2}\.\d{2})$"
-CONVERTED = "converted to UTC"
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,14 @@ class Times:
         names: the column, or the columns, that hold it.
         values: (N,) datetime64[us], in UTC where a zone was given.
         notes: what had to be decided, one line each.
-        zone: of the clock that told them, where the values are in UTC.
+        utc: whether a zone was given, so that the values are in UTC.
+        zone: whose clock the table's reading tells; None for none, and for plain dates.
     """
 
     names: tuple[str, ...]
     values: np.ndarray
     notes: list[str] = field(default_factory=list)
+    utc: bool = False
     zone: str | None = None
 
 
@@ -69,19 +71,20 @@ def read_times(
         time = _find(table)
     names = (time,) if isinstance(time, str) else tuple(time)
     check_names(table, names)
+    utc = False
     if len(names) == 1:
-        values, notes = _parse(table, table.frame[names[0]])
+        values, notes, utc = _parse(table, table.frame[names[0]])
     elif is_time(table.frame[names[0]], years=False):
-        values, notes = _date_and_clock(table, names)
+        values, notes, utc = _date_and_clock(table, names)
     else:
         values, notes = _from_parts(table, dict(zip(PARTS, names, strict=False))), []
     zone = table.reading.timezone
-    if zone is None or not has_clock(values):
-        return Times(names, values, notes)
-    if not any(note.endswith(CONVERTED) for note in notes):
+    if zone is None or not (utc or has_clock(values)):
+        return Times(names, values, notes, utc)
+    if not utc:
         values, told = to_utc(table, values, zone, series)
         notes = [*notes, *told]
-    return Times(names, values, notes, zone)
+    return Times(names, values, notes, True, zone)
 
 
 def is_time(column: pl.Series, *, years: bool) -> bool:
@@ -180,8 +183,8 @@ def _counted_years(frame: pl.DataFrame) -> list[str]:
     return [first.name] if years else []
 
 
-def _parse(table: Table, column: pl.Series) -> tuple[np.ndarray, list[str]]:
-    """Times of one column, (N,) datetime64[us], and notes."""
+def _parse(table: Table, column: pl.Series) -> tuple[np.ndarray, list[str], bool]:
+    """Times of one column, (N,) datetime64[us], notes, and whether a zone made them UTC."""
     missing = column.is_null().arg_true()
     if len(missing):
         raise table.error(
@@ -193,8 +196,9 @@ def _parse(table: Table, column: pl.Series) -> tuple[np.ndarray, list[str]]:
         zone = getattr(column.dtype, "time_zone", None)
         if zone is not None:
             column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-        note = [f"times of zone {zone} {CONVERTED}"] if zone not in (None, "UTC") else []
-        return column.cast(pl.Datetime("us")).to_numpy().astype("datetime64[us]"), note
+        note = [f"times of zone {zone} converted to UTC"] if zone not in (None, "UTC") else []
+        values = column.cast(pl.Datetime("us")).to_numpy().astype("datetime64[us]")
+        return values, note, zone is not None
     text = _clean(column)
     sample = text.gather_every(max(1, len(text) // SAMPLE))
     pattern, _ = _best_pattern(sample, years=True)
@@ -206,8 +210,8 @@ def _parse(table: Table, column: pl.Series) -> tuple[np.ndarray, list[str]]:
     _check_times(table, column, times)
     if zoned.any():
         _check_zones(table, column, zoned)
-        notes.append(f"times with an offset {CONVERTED}")
-    return times, notes
+        notes.append("times with an offset converted to UTC")
+    return times, notes, bool(zoned.any())
 
 
 def _check_times(table: Table, column: pl.Series, times: np.ndarray) -> None:
@@ -269,7 +273,16 @@ def _match(text: pl.Series, pattern: str) -> tuple[np.ndarray, np.ndarray]:
     date = PATTERNS["slashes" if names else pattern]
     if names:
         date = date.replace("first", names[0]).replace("second_number", names[1])
-    groups = text.str.extract_groups(f"^{date}{CLOCK}$").struct.unnest()
+    times = np.empty(len(text), dtype="datetime64[us]")
+    zoned = np.empty(len(text), dtype=bool)
+    for start in range(0, len(text), SLICE):  # the parts of a time take ten times its memory
+        piece = slice(start, start + SLICE)
+        groups = text[piece].str.extract_groups(f"^{date}{CLOCK}$").struct.unnest()
+        times[piece], zoned[piece] = _from_groups(groups)
+    return times, zoned
+
+
+def _from_groups(groups: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     parts = {name: _part(groups, name, default) for name, default in _DEFAULTS.items()}
     times = assemble(parts)
     if "fraction" in groups.columns:
@@ -337,7 +350,7 @@ def _whole_numbers(table: Table, name: str, part: str) -> np.ndarray:
     return values.cast(pl.Int64).to_numpy()
 
 
-def _date_and_clock(table: Table, names: tuple[str, ...]) -> tuple[np.ndarray, list[str]]:
+def _date_and_clock(table: Table, names: tuple[str, ...]) -> tuple[np.ndarray, list[str], bool]:
     """Times from a date column and a second one: HH:MM[:SS] as text, or whole hours."""
     if len(names) > 2:
         raise table.error(
@@ -352,11 +365,11 @@ def _date_and_clock(table: Table, names: tuple[str, ...]) -> tuple[np.ndarray, l
             date = date.dt.strftime("%Y-%m-%d")
         joined = date.cast(pl.String) + " " + clock.str.strip_chars()
         return _parse(table, joined.rename(" ".join(names)))
-    times, notes = _parse(table, date)
+    times, notes, utc = _parse(table, date)
     hours = _whole_numbers(table, names[1], "hour")
     bad = np.flatnonzero((hours < 0) | (hours > 23))
     if len(bad):
         raise table.error(
             f"{hours[bad[0]]} is no hour from 0 to 23", index=int(bad[0]), column=names[1]
         )
-    return times + hours * np.timedelta64(HOUR, "us"), notes
+    return times + hours * np.timedelta64(HOUR, "us"), notes, utc

@@ -10,14 +10,15 @@ import numpy as np
 import polars as pl
 
 from gatewise.data.errors import DataError
+from gatewise.data.plain_csv import read_plain
 from gatewise.data.text import decode
+from gatewise.data.values import has_decimal_commas, typed
 
-MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 SEPARATORS = {",": "','", ";": "';'", "\t": "tab", "|": "'|'"}
 CHUNK = 65_536
+LARGE = 1 << 20
+"""From this many bytes on, clean text goes through the quick parser."""
 _VALUE = re.compile(r"[-+.\d][-+\deET:/., ]*")
-_INTEGER = r"^[+-]?\d{1,18}$"
-_LEADING_ZERO = r"^[+-]?0\d"
 
 
 def read_delimited(
@@ -27,8 +28,10 @@ def read_delimited(
     *,
     decimal: str | None = None,
     encoding: str | None = None,
-) -> tuple[pl.DataFrame, np.ndarray, list[str]]:
+) -> tuple[pl.DataFrame, np.ndarray | None, list[str]]:
     """Reads CSV bytes: the typed frame, the file's row of each record (N,), and what was found.
+
+    The rows are None where record n stands in row n + 2.
 
     Args:
         data: text, with or without a byte order mark; any line ending.
@@ -40,64 +43,61 @@ def read_delimited(
     Raises:
         DataError: no text, no rows, fields too many or too few, names twice.
     """
+    quick = None
+    if len(data) >= LARGE and encoding is None and not data.startswith((b"\n", b"\r\n")):
+        quick = _read_quickly(data, name, separator, decimal)
+    if quick is not None:
+        return quick
     text = decode(data, name, encoding)
     if separator is None:
         separator = _find_separator(text, name)
     records = _records(text, separator, name)
     header = _header(next(fields for _, fields in records if fields), name)
-    columns, rows, blank = _columns(records, header, name)
+    texts, rows, blank = _columns(records, header, name)
     if not len(rows):
         raise DataError("only a header, no rows of data", name=name)
-    decimal = decimal or ("," if separator == ";" else ".")
-    frame = pl.DataFrame({column: typed(values, decimal) for column, values in columns.items()})
+    decimal = decimal or _usual_mark(separator)
+    frame = pl.DataFrame({column: typed(values, decimal) for column, values in texts.items()})
+    commas = [column for column in frame.columns if has_decimal_commas(texts[column])]
+    return frame, rows, _notes(frame, name, separator, decimal, commas, blank)
+
+
+def _read_quickly(
+    data: bytes, name: str, separator: str | None, decimal: str | None
+) -> tuple[pl.DataFrame, None, list[str]] | None:
+    """The same for large and clean text; None where it is not clean."""
+    head = data[:CHUNK]
+    try:
+        text = decode(head[: head.rfind(b"\n") + 1], name)
+        separator = separator or _find_separator(text, name)
+        header = _header(next(fields for _, fields in _records(text, separator, name)), name)
+    except DataError:  # the careful reader says it of the whole
+        return None
+    decimal = decimal or _usual_mark(separator)
+    read = read_plain(data, header, separator, decimal)
+    if read is None:
+        return None
+    frame, commas = read
+    return frame, None, _notes(frame, name, separator, decimal, commas, 0)
+
+
+def _usual_mark(separator: str) -> str:
+    return "," if separator == ";" else "."
+
+
+def _notes(
+    frame: pl.DataFrame, name: str, separator: str, decimal: str, commas: list[str], blank: int
+) -> list[str]:
     found = SEPARATORS.get(separator, repr(separator))
     notes = [f"{name}: {frame.height:,} rows, {frame.width:,} columns, separator {found}"]
     if blank:
         notes.append(f"{blank:,} blank lines skipped")
-    commas = [c for c in frame.columns if has_decimal_commas(columns[c])]
     listed = ", ".join(map(repr, commas))
     if commas and decimal == ",":
         notes.append(f"decimal commas read as points in {listed}")
     elif commas:
         notes.append(f"{listed}: decimal commas? Then say decimal=',' (--decimal ,)")
-    return frame, rows, notes
-
-
-def numbers(column: pl.Series) -> tuple[pl.Series, int | None]:
-    """The column as float64 with nulls, and the index of the first value that is no number."""
-    if column.dtype == pl.String:
-        clean = _without_missing(column)
-        values = clean.cast(pl.Float64, strict=False)
-        bad = (values.is_null() & clean.is_not_null()).arg_true()
-    elif column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null):
-        values = column.cast(pl.Float64).fill_nan(None)
-        bad = pl.Series([], dtype=pl.UInt32)
-    else:
-        values = pl.Series(column.name, [None] * len(column), dtype=pl.Float64)
-        bad = column.is_not_null().arg_true()
-    return values, int(bad[0]) if len(bad) else None
-
-
-def typed(text: pl.Series, decimal: str = ".") -> pl.Series:
-    """A column of text as numbers or booleans where every value is one, else as it is.
-
-    Whole numbers with leading zeros stay text: they may be names ("007"), and `numbers` reads them
-    where numbers are wanted. With the decimal mark `,` a comma is a decimal point where most values
-    are numbers then.
-    """
-    if decimal == "," and has_decimal_commas(text):
-        text = text.str.replace(",", ".", literal=True)
-    clean = _without_missing(text)
-    values = clean.cast(pl.Float64, strict=False)
-    if values.null_count() == clean.null_count():
-        if clean.str.contains(_LEADING_ZERO).any():
-            fractions = clean.str.contains(".", literal=True).any()
-            return values if fractions else clean
-        whole = clean.str.contains(_INTEGER).all() and clean.null_count() < len(clean)
-        return clean.cast(pl.Int64) if whole else values.fill_nan(None)
-    if clean.str.to_lowercase().is_in(["true", "false"]).all():
-        return (clean.str.to_lowercase() == "true").rename(text.name)
-    return clean
+    return notes
 
 
 def _find_separator(text: str, name: str) -> str:
@@ -184,17 +184,3 @@ def _ragged(fields: list[str], header: list[str], name: str, row: int) -> DataEr
         name=name,
         row=row,
     )
-
-
-def _without_missing(text: pl.Series) -> pl.Series:
-    clean = text.str.strip_chars()
-    return clean.set(clean.is_in(MISSING), None)
-
-
-def has_decimal_commas(text: pl.Series) -> bool:
-    """Whether the column holds commas, and mostly numbers once they are points."""
-    if not text.str.contains(",", literal=True).any():
-        return False
-    clean = _without_missing(text)
-    points = clean.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
-    return points.null_count() - clean.null_count() < (len(text) - clean.null_count()) / 2

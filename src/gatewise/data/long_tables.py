@@ -8,9 +8,9 @@ import polars as pl
 
 from gatewise.data.columns import Names, counts_within
 from gatewise.data.dates import check_names, read_times
-from gatewise.data.delimited import numbers
 from gatewise.data.sequences import Sequences, Tagged
 from gatewise.data.tables import Table
+from gatewise.data.values import numbers
 
 ID_NAMES = {"id", "series", "series_id", "sequence", "sequence_id", "unique_id", "case", "case_id"}
 LABEL_NAMES = {"label", "class"}

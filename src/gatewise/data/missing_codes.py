@@ -1,6 +1,6 @@
 """Values that look like a code for a missing one: said, never taken."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -8,14 +8,14 @@ FEWEST = 3
 """So many times a value must stand to be suspected."""
 
 
-def suggest_codes(columns: Mapping[str, np.ndarray]) -> list[str]:
+def suggest_codes(columns: Iterable[tuple[str, np.ndarray]]) -> list[str]:
     """Notes on values that stand often, and far outside the others, in columns of numbers (N,).
 
     Far is further from the nearest other value than all others lie apart; or, where no other value
     is below zero, a negative one, a tenth of it away.
     """
     found: dict[float, list[tuple[str, int]]] = {}
-    for name, values in columns.items():
+    for name, values in columns:
         code = _code(values)
         if code is not None:
             found.setdefault(code, []).append((name, int((values == code).sum())))

@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 
 from gatewise.data.columns import Columns, Names, choose_columns, number_series
-from gatewise.data.dates import CONVERTED, Times, read_times
-from gatewise.data.delimited import has_decimal_commas, numbers
+from gatewise.data.dates import Times, read_times
 from gatewise.data.grid import Grid, make_grid
 from gatewise.data.missing_codes import suggest_codes
 from gatewise.data.resampling import resample
 from gatewise.data.tables import Table
 from gatewise.data.times import DAY, Frequency, format_time
+from gatewise.data.values import has_decimal_commas, numbers
 from gatewise.data.zones import suggest_zone
 
 
@@ -88,10 +88,15 @@ def make_panel(
         frequency = Frequency.parse(frequency)
     moments = read_times(table, time, series=series)
     columns, found = choose_columns(table, moments, target, series, past, future, static)
+    values = _target(table, columns.target)
+    features = columns.past + columns.future
+    suggested = suggest_codes(
+        [(columns.target, values), *((c, feature_values(table, c)) for c in features)]
+    )
     if table.reading.resample is not None:
         table, moments, frequency = _resampled(table, moments, columns, frequency)
+        values = _target(table, columns.target)
     codes, names = number_series(table, columns.series)
-    values = _target(table, columns.target)
     keep, dropped = _usable_series(table, codes, names, values)
     grid = make_grid(table, moments.values, codes, keep, names, frequency)
     panel = Panel(
@@ -101,13 +106,13 @@ def make_panel(
         series=[names[code] for code in grid.codes],
         times=grid.times,
         target=_on_grid(grid, values),
-        values={c: _on_grid(grid, feature_values(table, c)) for c in columns.past + columns.future},
+        values={c: _on_grid(grid, feature_values(table, c)) for c in features},
         static={c: _static(table, grid, c, names) for c in columns.static},
         frame_type=table.frame_type,
         zone=moments.zone if 0 < grid.frequency.microseconds < DAY else None,
     )
     panel.notes = [*table.notes, *_time_notes(panel, moments), *found, *dropped, *grid.notes]
-    panel.notes += _missing_notes(panel, grid) + _suggestions(panel, grid, moments, codes)
+    panel.notes += _missing_notes(panel, grid) + suggested + _zone_note(moments, codes)
     return panel
 
 
@@ -117,24 +122,18 @@ def _resampled(
     step = Frequency.parse(table.reading.resample or "")
     if frequency not in (None, step):
         raise ValueError(f"frequency={str(frequency)!r} and resample={str(step)!r} differ")
-    _target(table, columns.target)  # what cannot be used is named by its own row
-    for name in (*columns.past, *columns.future, *columns.static):
-        feature_values(table, name)
     return *resample(table, moments, columns, step), step
 
 
-def _suggestions(panel: Panel, grid: Grid, moments: Times, codes: np.ndarray) -> list[str]:
-    """What may have to be told about the table, and was not."""
-    columns = {panel.columns.target: panel.target, **panel.values}
-    notes = suggest_codes({n: np.concatenate(v)[grid.cells] for n, v in columns.items()})
-    if moments.zone is None and not any(note.endswith(CONVERTED) for note in moments.notes):
-        zone = suggest_zone(moments.values[codes == codes[0]])
-        if zone is not None:
-            notes.append(
-                f"the clock seems to go by summer time: if the times are of one zone, say "
-                f"timezone={zone!r}, or whichever it is (--timezone {zone})"
-            )
-    return notes
+def _zone_note(moments: Times, codes: np.ndarray) -> list[str]:
+    """Say where the times look like those of a clock with summer time, and no zone is told."""
+    zone = None if moments.utc else suggest_zone(moments.values[codes == codes[0]])
+    if zone is None:
+        return []
+    return [
+        f"the clock seems to go by summer time: if the times are of one zone, say timezone={zone!r}"
+        f", or whichever it is (--timezone {zone})"
+    ]
 
 
 def _target(table: Table, name: str) -> np.ndarray:

@@ -7,9 +7,9 @@ import polars as pl
 
 from gatewise.data.columns import Columns
 from gatewise.data.dates import Times
-from gatewise.data.delimited import numbers
 from gatewise.data.tables import Table
 from gatewise.data.times import DAY, WEEK, Frequency
+from gatewise.data.values import numbers
 
 
 def resample(table: Table, times: Times, columns: Columns, step: Frequency) -> tuple[Table, Times]:

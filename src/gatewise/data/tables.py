@@ -20,6 +20,7 @@ from gatewise.data.reading import Reading
 from gatewise.data.text import read_bytes
 from gatewise.data.tidy import drop_empty, replace_codes
 
+SLICE = 100_000
 READ = "read are CSV, TSV (also gzipped) and Parquet"
 OTHER_FORMATS = {
     ".xlsx": "an Excel workbook",
@@ -122,7 +123,7 @@ def _read_file(path: Path, separator: str | None, reading: Reading) -> Table:
     frame, rows, notes = read_delimited(
         data, name, separator, decimal=reading.decimal, encoding=reading.encoding
     )
-    return Table(frame, name, int(rows[0]), notes, sha256, rows=rows)
+    return Table(frame, name, 2 if rows is None else int(rows[0]), notes, sha256, rows=rows)
 
 
 def _read_bytes(path: Path, name: str) -> bytes:
@@ -157,6 +158,10 @@ def _read_parquet(data: bytes, name: str) -> pl.DataFrame:
 
 
 def _hash(frame: pl.DataFrame) -> str:
-    """SHA-256 of names and values."""
-    text = frame.select(pl.exclude(pl.List, pl.Struct, pl.Object, pl.Binary)).write_csv()
-    return hashlib.sha256(text.encode()).hexdigest()
+    """SHA-256 of names and values, written as CSV a slice at a time."""
+    plain = frame.select(pl.exclude(pl.List, pl.Struct, pl.Object, pl.Binary))
+    digest = hashlib.sha256()
+    for start in range(0, max(1, plain.height), SLICE):
+        text = plain.slice(start, SLICE).write_csv(include_header=start == 0)
+        digest.update(text.encode())
+    return digest.hexdigest()

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import polars as pl
 
-from gatewise.data.delimited import typed
 from gatewise.data.errors import DataError
+from gatewise.data.values import typed
 
 _NAMELESS = re.compile(r"column \d+|Unnamed: \d+")
 
