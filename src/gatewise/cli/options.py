@@ -113,6 +113,11 @@ Resample = Annotated[
     typer.Option(help='Step that rows are averaged to, such as "1 hour".', callback=_told),
 ]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
+Precision = Annotated[
+    str | None, typer.Option(help="bf16-mixed, or 16-mixed on a GPU. [default: float32]")
+]
+Compile = Annotated[bool, typer.Option("--compile", help="Train through torch.compile.")]
+TensorBoard = Annotated[Path | None, typer.Option(help="Folder for TensorBoard's files.")]
 Seed = Annotated[int, typer.Option(min=0, help="Fixes everything random.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but the result.")]
 DataArgument = Annotated[Path | None, typer.Argument(help="CSV, TSV (also .gz) or Parquet file.")]
