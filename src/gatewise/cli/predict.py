@@ -43,8 +43,8 @@ def predict(
         raise typer.BadParameter(f"--out must end in {' or '.join(FORMATS)}, got {out.name}")
     if out is not None:
         check_out(out)
-    from gatewise.data.files import replacing
     from gatewise.estimators import LanguageModel, load
+    from gatewise.files import replacing
 
     tell = say_nothing if quiet else say
     loaded = load(model)
