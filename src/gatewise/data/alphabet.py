@@ -1,6 +1,5 @@
 """The symbols of a text: characters or bytes, their numbers, and back."""
 
-import codecs
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -64,7 +63,7 @@ class Alphabet:
         wrong = np.flatnonzero(known[numbers] != codes) if len(known) else np.arange(len(codes))
         if len(wrong):
             why = (
-                f"not among the {len(known):,} characters that the model knows; mend the text, or "
+                f"not one of the {len(known):,} that the model knows; mend the text, or "
                 "train on a text (or with alphabet=) that has it, or with unit='byte', which "
                 "knows every text"
             )
@@ -103,7 +102,7 @@ class Spelling:
         if self.alphabet.unit == "character":
             return self.alphabet.characters[symbol]
         self._begun += bytes([symbol])
-        piece = codecs.getincrementaldecoder("utf-8")().decode(self._begun)
+        piece = _decoded(self._begun)
         if piece:
             self._begun = b""
         return piece
@@ -117,11 +116,17 @@ def _allowed_bytes(begun: bytes) -> np.ndarray:
 
 
 def _goes_on(data: bytes) -> bool:
+    """Say whether ``data`` is a character or can become one, with the least or largest bytes."""
+    return any(_decoded(data + fill * more) for fill in (b"\x80", b"\xbf") for more in range(4))
+
+
+def _decoded(data: bytes) -> str:
+    """Give the one character that ``data`` spells, or "" if it spells none."""
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(data)
+        text = data.decode()
     except UnicodeDecodeError:
-        return False
-    return True
+        return ""
+    return text if len(text) == 1 else ""
 
 
 def _codes(text: str) -> np.ndarray:

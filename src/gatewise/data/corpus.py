@@ -48,7 +48,10 @@ def read_documents(source: Any, *, lines: bool = False) -> Documents:
         name = os.path.basename(source) if is_path else "text"
         if not lines:
             return Documents(name, [text], have_ends=False)
-        return Documents(name, [line for line in text.split("\n") if line], have_ends=True)
+        texts = [line for line in text.split("\n") if line]
+        if not texts:
+            raise DataError("only empty lines", name=name)
+        return Documents(name, texts, have_ends=True)
     if isinstance(source, (bytes, bytearray)) or not isinstance(source, Iterable):
         raise DataError(f"not a text, a path or a list of texts: {type(source).__name__}")
     texts = list(source)

@@ -139,15 +139,18 @@ class Streams:
         self._begin()
 
     def next(self) -> Tensor:
-        """Give the next piece's positions, (B, T) int64."""
+        """Give where each stream's next piece begins, (B,) int64."""
         if self._done == self.pieces:
             self._begin()
         if self._done == 0:
             self.carried.clear()
         first = self._offset + self._done * self.steps
         self._done += 1
-        apart = torch.arange(self.streams)[:, None] * (self.pieces * self.steps)
-        return (first + apart + torch.arange(self.steps)) % self.symbols
+        return (first + torch.arange(self.streams) * self.pieces * self.steps) % self.symbols
+
+    def positions(self, begins: Tensor) -> Tensor:
+        """Give the positions of the pieces that begin there, (B, T) int64."""
+        return (begins[:, None] + torch.arange(self.steps)) % self.symbols
 
     def state_dict(self) -> dict[str, Any]:
         """Give the generator's state at the epoch's begin, and how many pieces were taken."""
@@ -166,15 +169,17 @@ class Streams:
 
 
 def piece_loss(
-    symbols: Symbols, carried: Carried
+    symbols: Symbols, streams: Streams
 ) -> Callable[[nn.Module, Tensor], tuple[Tensor, Tensor]]:
     """Make the loss of a piece: the sum of nats, and how many symbols were told.
 
-    It goes on from ``carried`` and leaves the state there.
+    It goes on from the streams' carried state and leaves the new one there.
     """
+    carried = streams.carried
 
-    def loss(module: nn.Module, positions: Tensor) -> tuple[Tensor, Tensor]:
-        total, count, state = _told(module, *symbols.gather(positions), carried.state)
+    def loss(module: nn.Module, begins: Tensor) -> tuple[Tensor, Tensor]:
+        gathered = symbols.gather(streams.positions(begins))
+        total, count, state = _told(module, *gathered, carried.state)
         carried.keep(state)
         return total.sum(), count
 

@@ -155,11 +155,12 @@ class LanguageModel(BaseEstimator):
             torch.manual_seed(seed)
             net, history = train(
                 self._network(alphabet, documents.have_ends),
-                piece_loss(symbols, carried),
+                piece_loss(symbols, streams),
                 streams,
                 validate,
                 self._options(streams),
                 execution(self, on_step),
+                carried=carried,
             )
         self._keep(net, alphabet, documents.have_ends, history, [_described(documents, alphabet)])
         return self
