@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         Forecaster,
         SequenceClassifier,
         SequenceRegressor,
+        SequenceTagger,
         load,
     )
     from gatewise.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell, explain_backend
@@ -37,6 +38,7 @@ _HOME = {
     "Forecaster": "gatewise.estimators",
     "SequenceClassifier": "gatewise.estimators",
     "SequenceRegressor": "gatewise.estimators",
+    "SequenceTagger": "gatewise.estimators",
     "load": "gatewise.estimators",
     "compare": "gatewise.comparison",
 }
@@ -53,6 +55,7 @@ __all__ = [
     "RNNCell",
     "SequenceClassifier",
     "SequenceRegressor",
+    "SequenceTagger",
     "Trace",
     "compare",
     "explain_backend",

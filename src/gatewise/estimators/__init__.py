@@ -3,5 +3,6 @@
 from gatewise.estimators.forecaster import Forecaster
 from gatewise.estimators.loading import load
 from gatewise.estimators.sequence_estimators import SequenceClassifier, SequenceRegressor
+from gatewise.estimators.tagger import SequenceTagger
 
-__all__ = ["Forecaster", "SequenceClassifier", "SequenceRegressor", "load"]
+__all__ = ["Forecaster", "SequenceClassifier", "SequenceRegressor", "SequenceTagger", "load"]

@@ -7,11 +7,13 @@ from gatewise.data.errors import DataError
 from gatewise.estimators.forecaster import Forecaster
 from gatewise.estimators.model_file import read_model
 from gatewise.estimators.sequence_estimators import SequenceClassifier, SequenceRegressor
+from gatewise.estimators.tagger import SequenceTagger
 
 _TASKS: dict[str, type[Any]] = {
     "forecast": Forecaster,
     "classify": SequenceClassifier,
     "regress": SequenceRegressor,
+    "tag": SequenceTagger,
 }
 
 
