@@ -158,18 +158,15 @@ def as_words(X: Any) -> list[list[str]]:
     return found
 
 
-def flat_labels(
-    y: Any, lengths: Sequence[int], *, needed: bool = True
-) -> tuple[np.ndarray, np.ndarray]:
+def flat_labels(y: Any, lengths: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Give all labels one behind the other (S,), and which of them are known (S,), bool.
 
     Args:
         y: a label for every step: N lists or arrays; None or NaN where it is not known.
         lengths: steps of each sequence.
-        needed: whether at least one has to be known.
 
     Raises:
-        DataError: if there are more or fewer labels than steps.
+        DataError: if there are more or fewer labels than steps, or none is known.
     """
     if isinstance(y, str) or not hasattr(y, "__len__"):
         raise DataError("y must hold one list of labels for each sequence")
@@ -177,7 +174,7 @@ def flat_labels(
         raise DataError(f"{len(lengths):,} sequences in X, and labels for {len(y):,} in y")
     parts = []
     for number, (labels, length) in enumerate(zip(y, lengths, strict=True)):
-        part = np.empty(0) if isinstance(labels, str) else np.asarray(labels)
+        part = _label_array(labels)
         if part.ndim != 1:
             raise DataError(
                 f"the labels of sequence {number} must be a list, one a step; got an array of "
@@ -188,16 +185,30 @@ def flat_labels(
         parts.append(part)
     flat = np.concatenate(parts)
     known = np.array([label is not None and bool(label == label) for label in flat.tolist()])
-    if needed and not known.any():
+    if not known.any():
         raise DataError("there is no label in y but missing ones")
-    if flat.dtype == object:
-        flat = flat.copy()
-        natural = np.array(flat[known].tolist())
-        if natural.dtype.kind not in "OV":
-            filled = np.zeros(len(flat), dtype=natural.dtype)
-            filled[known] = natural
-            flat = filled
-    return flat, known
+    return (_natural(flat, known) if flat.dtype == object else flat), known
+
+
+def _label_array(labels: Any) -> np.ndarray:
+    if isinstance(labels, str):
+        return np.empty(0)
+    if isinstance(labels, np.ndarray):
+        return labels
+    return np.array(list(labels), dtype=object)  # else None and NaN would become text beside text
+
+
+def _natural(flat: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Give labels their own type, text or numbers; those that are not known become any."""
+    kinds = {isinstance(label, str) for label in flat[known].tolist()}
+    if len(kinds) > 1:
+        raise DataError("the labels in y are partly text and partly numbers; take one of the two")
+    natural = np.array(flat[known].tolist())
+    if natural.dtype == object:
+        return flat
+    filled = np.zeros(len(flat), dtype=natural.dtype)
+    filled[known] = natural
+    return filled
 
 
 def _is_word(item: Any) -> bool:
