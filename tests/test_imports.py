@@ -15,16 +15,17 @@ import gatewise
 SOURCE = Path(gatewise.__file__).parent
 
 MAY_IMPORT = {
+    "files": set(),
     "cells": set(),
     "ops": {"cells"},
     "nn": {"cells", "ops"},
     "tracing": {"cells", "ops", "nn"},
-    "data": set(),
-    "training": set(),
-    "estimators": {"training", "data", "nn"},
-    "report": {"data"},
-    "comparison": {"estimators", "training", "data", "report", "nn"},
-    "cli": {"comparison", "estimators", "training", "data"},
+    "data": {"files"},
+    "training": {"files"},
+    "estimators": {"training", "data", "nn", "files"},
+    "report": {"data", "files"},
+    "comparison": {"estimators", "training", "data", "report", "nn", "files"},
+    "cli": {"comparison", "estimators", "training", "data", "files"},
 }
 
 

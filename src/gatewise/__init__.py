@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gatewise.data import DataError
     from gatewise.estimators import (
         Forecaster,
+        LanguageModel,
         SequenceClassifier,
         SequenceRegressor,
         SequenceTagger,
@@ -36,6 +37,7 @@ _HOME = {
     "trace": "gatewise.tracing",
     "DataError": "gatewise.data",
     "Forecaster": "gatewise.estimators",
+    "LanguageModel": "gatewise.estimators",
     "SequenceClassifier": "gatewise.estimators",
     "SequenceRegressor": "gatewise.estimators",
     "SequenceTagger": "gatewise.estimators",
@@ -52,6 +54,7 @@ __all__ = [
     "Forecaster",
     "GRUCell",
     "LSTMCell",
+    "LanguageModel",
     "RNNCell",
     "SequenceClassifier",
     "SequenceRegressor",

@@ -9,17 +9,18 @@ import typer
 import gatewise
 from gatewise.cli.compare import compare
 from gatewise.cli.fit import fit
+from gatewise.cli.generate import generate
 from gatewise.cli.predict import predict
 
 app = typer.Typer(
     name="gatewise",
-    help="LSTM or GRU? Compare, fit and predict on your own data.",
+    help="LSTM or GRU? Compare, fit, predict and generate on your own data.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help and errors: nothing in [brackets] is taken for a style
 )
-for verb in (compare, fit, predict):
+for verb in (compare, fit, predict, generate):
     app.command()(verb)
 
 

@@ -74,7 +74,7 @@ def compare(
     from gatewise.comparison.run import compare as run
     from gatewise.comparison.run import repeat
     from gatewise.comparison.summary import as_markdown
-    from gatewise.data.files import write_atomic
+    from gatewise.files import write_atomic
     from gatewise.training.progress import progress_bar
 
     tell = say_nothing if quiet else say

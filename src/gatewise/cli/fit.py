@@ -6,7 +6,16 @@ from typing import Annotated, Any
 import typer
 
 from gatewise.cli import options
-from gatewise.cli.options import check_out, only_beside_from, say, say_nothing, split
+from gatewise.cli.fit_text import TEXT_ALONE, TEXT_OPTIONS, Unit, fit_text
+from gatewise.cli.options import (
+    check_out,
+    given,
+    only_beside_from,
+    only_with_task,
+    say,
+    say_nothing,
+    split,
+)
 
 
 def fit(
@@ -17,7 +26,7 @@ def fit(
         Path | None,
         typer.Option("--from", help="Run folder: train the cell it says to take, on everything."),
     ] = None,
-    task: options.TaskOption = options.Task.forecast,  # noqa: ARG001 (one task so far)
+    task: options.TaskOption = options.Task.forecast,
     target: options.Target = None,
     horizon: Annotated[
         int | None, typer.Option(min=1, help="Steps to forecast; needed with DATA.")
@@ -31,16 +40,25 @@ def fit(
     static: options.Static = None,
     frequency: options.FrequencyOption = None,
     cell: Annotated[options.CellName, typer.Option(help="Which cell.")] = options.CellName.lstm,
-    hidden: Annotated[int, typer.Option(min=1, help="Hidden size.")] = 64,
+    hidden: Annotated[
+        int | None, typer.Option(min=1, help="Hidden size. [default: 64; text: 512]")
+    ] = None,
+    unit: Annotated[Unit, typer.Option(help="What a text is made of.")] = Unit.character,
+    lines: Annotated[
+        bool, typer.Option("--lines", help="Each line of a text is a document of its own.")
+    ] = False,
     steps: options.Steps = None,
     device: options.Device = "auto",
     seed: options.Seed = 0,
     quiet: options.Quiet = False,
 ) -> None:
-    """Train a forecaster on DATA, or the winner of a comparison, and write it to one file.
+    """Train a model on DATA, or the winner of a comparison, and write it to one file.
 
     \b
     Example: gatewise fit bikes.csv --target users --horizon 24 --out bikes.safetensors
+
+    \b
+    Example: gatewise fit plays.txt --task text --out plays.safetensors
 
     \b
     Example: gatewise fit --from gatewise-runs/bikes-1a2b3c4d --out bikes.safetensors
@@ -48,6 +66,17 @@ def fit(
     if (data is None) == (source is None):
         raise typer.BadParameter("give either DATA or --from RUN")
     check_out(out)
+    if task is options.Task.text:
+        only_with_task(context, task, *TEXT_OPTIONS)
+        chosen = {
+            "cell": cell.value,
+            "unit": unit.value,
+            "lines": lines,
+            **given(hidden_size=hidden, steps=steps),
+        }
+        fit_text(data, out, device=device, seed=seed, quiet=quiet, **chosen)
+        return
+    only_with_task(context, task, *(set(context.params) - {*TEXT_ALONE}))
     from gatewise.estimators import Forecaster
 
     if source is not None:
@@ -71,8 +100,7 @@ def fit(
             "static": split(static) or (),
             "frequency": frequency,
             "cell": cell.value,
-            "hidden_size": hidden,
-            **({} if steps is None else {"steps": steps}),
+            **given(hidden_size=hidden, steps=steps),
         }
     shown: dict[str, Any] = {"progress": False} if quiet else {}
     forecaster = Forecaster(**parameters, device=device, random_state=seed, **shown).fit(data)

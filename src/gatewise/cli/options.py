@@ -3,7 +3,7 @@
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ class Task(str, Enum):
     """What is learnt."""
 
     forecast = "forecast"
+    text = "text"
 
 
 class CellName(str, Enum):
@@ -95,6 +96,21 @@ def only_beside_from(context: typer.Context, *allowed: str) -> None:
             raise typer.BadParameter(
                 f"--from RUN takes it from the run: leave out {parameter.opts[0]}"
             )
+
+
+def only_with_task(context: typer.Context, task: Task, *allowed: str) -> None:
+    """Refuse options that the task would leave unread."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        given = source is not None and source.name == "COMMANDLINE"
+        if given and parameter.name not in ("task", *allowed):
+            name = parameter.opts[0]
+            raise typer.BadParameter(f"--task {task.value} has no use for {name}: leave it out")
+
+
+def given(**values: Any) -> dict[str, Any]:
+    """Keep what was given: the values that are not None."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def check_out(out: Path, option: str = "--out") -> None:

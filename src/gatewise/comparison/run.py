@@ -21,12 +21,12 @@ from gatewise.comparison.summary import as_text
 from gatewise.comparison.timing import measure_times
 from gatewise.comparison.trials import cell_settings, end_with, run_trial
 from gatewise.data.encoding import Encoder
-from gatewise.data.files import write_atomic
 from gatewise.data.panel import Panel, make_panel
 from gatewise.data.slicing import until
 from gatewise.data.tables import Table, read_table
 from gatewise.data.times import format_time
 from gatewise.estimators.defaults import default_horizon, default_lookback, default_segment
+from gatewise.files import write_atomic
 from gatewise.report import write_report
 from gatewise.training import TrainingOptions
 from gatewise.training.progress import OnProgress

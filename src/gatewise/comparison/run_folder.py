@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gatewise.data.errors import DataError
-from gatewise.data.files import write_atomic
 from gatewise.data.tables import read_table
+from gatewise.files import write_atomic
 
 FORMAT = 1
 

@@ -16,13 +16,13 @@ from gatewise.comparison.baselines import Prepared, fit_baseline
 from gatewise.comparison.folds import Fold, part_origins
 from gatewise.comparison.metrics import Errors, measure, naive_scales
 from gatewise.comparison.plan import Plan, Trial
-from gatewise.data.files import replacing, write_atomic
 from gatewise.data.forecasts import forecast_columns
 from gatewise.data.panel import Panel
 from gatewise.data.slicing import until
 from gatewise.data.windows import series_of
 from gatewise.estimators.forecast_model import ForecastModel, ForecastSettings
 from gatewise.estimators.recurrent import CELLS
+from gatewise.files import replacing, write_atomic
 from gatewise.training import Execution, TrainingOptions, torch_threads
 
 Forecast = Callable[[Panel, np.ndarray], np.ndarray]

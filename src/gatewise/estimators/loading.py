@@ -5,6 +5,7 @@ from typing import Any
 
 from gatewise.data.errors import DataError
 from gatewise.estimators.forecaster import Forecaster
+from gatewise.estimators.language_model import LanguageModel
 from gatewise.estimators.model_file import read_model
 from gatewise.estimators.sequence_estimators import SequenceClassifier, SequenceRegressor
 from gatewise.estimators.tagger import SequenceTagger
@@ -14,6 +15,7 @@ _TASKS: dict[str, type[Any]] = {
     "classify": SequenceClassifier,
     "regress": SequenceRegressor,
     "tag": SequenceTagger,
+    "text": LanguageModel,
 }
 
 

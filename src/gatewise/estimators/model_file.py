@@ -15,7 +15,7 @@ from torch import Tensor
 
 import gatewise
 from gatewise.data.errors import DataError
-from gatewise.data.files import write_atomic
+from gatewise.files import write_atomic
 
 FORMAT = 1
 _WRITERS = "models are written by 'gatewise fit --out' or 'Forecaster.save'"

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 from polars import selectors
 
-from gatewise.data.files import write_atomic
+from gatewise.files import write_atomic
 from gatewise.report.figures import horizon_figure, window_figure
 
 RESULT_FORMAT = 1

@@ -1,16 +1,26 @@
 """The one training loop, and the threads it may use."""
 
 from gatewise.training.batches import Batches, Shuffled
+from gatewise.training.checkpoint import discard, was_interrupted
+from gatewise.training.course import Carried
+from gatewise.training.errors import TrainingError
 from gatewise.training.execution import Execution
-from gatewise.training.loop import TrainingError, TrainingOptions, train
+from gatewise.training.loop import train
+from gatewise.training.options import TrainingOptions
+from gatewise.training.processes import process_count, process_number
 from gatewise.training.threads import torch_threads
 
 __all__ = [
     "Batches",
+    "Carried",
     "Execution",
     "Shuffled",
     "TrainingError",
     "TrainingOptions",
+    "discard",
+    "process_count",
+    "process_number",
     "torch_threads",
     "train",
+    "was_interrupted",
 ]

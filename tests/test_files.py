@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from gatewise.data.files import replacing, write_atomic
+from gatewise.files import replacing, write_atomic
 
 
 def test_write_atomic_replaces_and_leaves_nothing_beside(tmp_path):

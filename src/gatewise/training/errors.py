@@ -1,0 +1,24 @@
+"""The one error for a training that cannot begin or go on."""
+
+from typing import Any
+
+from torch import nn
+
+
+class TrainingError(RuntimeError):
+    """Training cannot begin or go on; the message says why, where it stopped and what to try.
+
+    Attributes:
+        module: the module with the best weights so far, where some were validated; else None.
+        history: the rows of the history up to there.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        module: nn.Module | None = None,
+        history: list[dict[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.module = module
+        self.history = history or []
