@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         LanguageModel,
         SequenceClassifier,
         SequenceRegressor,
+        SequenceTagger,
         load,
     )
     from gatewise.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell, explain_backend
@@ -36,9 +37,10 @@ _HOME = {
     "trace": "gatewise.tracing",
     "DataError": "gatewise.data",
     "Forecaster": "gatewise.estimators",
+    "LanguageModel": "gatewise.estimators",
     "SequenceClassifier": "gatewise.estimators",
     "SequenceRegressor": "gatewise.estimators",
-    "LanguageModel": "gatewise.estimators",
+    "SequenceTagger": "gatewise.estimators",
     "load": "gatewise.estimators",
     "compare": "gatewise.comparison",
 }
@@ -56,6 +58,7 @@ __all__ = [
     "RNNCell",
     "SequenceClassifier",
     "SequenceRegressor",
+    "SequenceTagger",
     "Trace",
     "compare",
     "explain_backend",

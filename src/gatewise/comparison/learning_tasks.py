@@ -10,6 +10,7 @@ from gatewise.comparison.estimator_task import EstimatorTask
 from gatewise.comparison.parts import cut_cases, cut_classes
 from gatewise.comparison.planning import require_one_of
 from gatewise.comparison.sequence_task import ClassifyTask, RegressTask
+from gatewise.comparison.tag_task import TagTask
 from gatewise.comparison.task import Made
 from gatewise.comparison.text_task import TextTask, cut_text
 from gatewise.data.corpus import read_documents
@@ -70,8 +71,6 @@ def _sequences(
 def _tags(
     data: Any, reading: Reading, common: Mapping[str, Any], parts: Mapping[str, Any]
 ) -> tuple[EstimatorTask, str]:
-    from gatewise.comparison.tag_task import TagTask
-
     tagged = read_tagged(data, reading=reading, **parts)
     cut = cut_cases(len(tagged), common["folds"], common["seed"], tagged.name)
     task = TagTask(

@@ -4,5 +4,13 @@ from gatewise.estimators.forecaster import Forecaster
 from gatewise.estimators.language_model import LanguageModel
 from gatewise.estimators.loading import load
 from gatewise.estimators.sequence_estimators import SequenceClassifier, SequenceRegressor
+from gatewise.estimators.tagger import SequenceTagger
 
-__all__ = ["Forecaster", "LanguageModel", "SequenceClassifier", "SequenceRegressor", "load"]
+__all__ = [
+    "Forecaster",
+    "LanguageModel",
+    "SequenceClassifier",
+    "SequenceRegressor",
+    "SequenceTagger",
+    "load",
+]

@@ -8,11 +8,13 @@ from gatewise.estimators.forecaster import Forecaster
 from gatewise.estimators.language_model import LanguageModel
 from gatewise.estimators.model_file import read_model
 from gatewise.estimators.sequence_estimators import SequenceClassifier, SequenceRegressor
+from gatewise.estimators.tagger import SequenceTagger
 
 _TASKS: dict[str, type[Any]] = {
     "forecast": Forecaster,
     "classify": SequenceClassifier,
     "regress": SequenceRegressor,
+    "tag": SequenceTagger,
     "text": LanguageModel,
 }
 

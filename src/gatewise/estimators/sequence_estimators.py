@@ -25,7 +25,7 @@ from gatewise.estimators.sequence_model import Loss, SequenceModel, SequenceSett
 from gatewise.training.progress import progress_bar
 
 _EPOCHS = 30  # at least, where steps is None
-_OF_THE_RUN = ("checkpoint", "tensorboard")  # parameters that say where, and are not kept in a file
+OF_THE_RUN = ("checkpoint", "tensorboard")  # parameters that say where, and are not kept in a file
 
 
 class _SequenceEstimator(BaseEstimator):
@@ -82,7 +82,7 @@ class _SequenceEstimator(BaseEstimator):
         write_model(path, self.task, self._header(), self.model_.net.state_dict())
 
     def _header(self) -> dict[str, Any]:
-        params = {**self.get_params(), **dict.fromkeys(_OF_THE_RUN)}
+        params = {**self.get_params(), **dict.fromkeys(OF_THE_RUN)}
         if not isinstance(self.random_state, Integral):  # a generator's state is not kept
             params["random_state"] = None
         names = getattr(self, "feature_names_in_", None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from gatewise.training import Execution, Shuffled, TrainingOptions, train
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Takes a network's outputs (B, outputs) and the truth (B,); gives the sum of the losses."""
+
+_Settings = TypeVar("_Settings", bound="SequenceSettings")
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class SequenceSettings:
     training: TrainingOptions = field(default_factory=TrainingOptions)
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "SequenceSettings":
+    def from_json(cls: type[_Settings], values: dict[str, Any]) -> _Settings:
         """Rebuild settings from ``dataclasses.asdict``'s values."""
         known = {f.name for f in fields(cls)}
         rest = {k: v for k, v in values.items() if k in known and k != "training"}
