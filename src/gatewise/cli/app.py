@@ -48,10 +48,11 @@ def main() -> None:
         named = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         _end(named)
     except Exception as error:
+        from gatewise.comparison import ArgumentError
         from gatewise.data import DataError
         from gatewise.training import TrainingError
 
-        if not isinstance(error, (DataError, TrainingError)):
+        if not isinstance(error, (ArgumentError, DataError, TrainingError)):
             raise
         _end(str(error))
 

@@ -32,22 +32,37 @@ def compare(
     missing: options.Missing = None,
     timezone: options.Timezone = None,
     resample: options.Resample = None,
+    label: options.Label = None,
+    labels: options.Labels = None,
+    audio: options.Audio = None,
+    words: options.Words = None,
+    unit: options.UnitOption = None,
+    lines: options.Lines = False,
     cells: Annotated[str, typer.Option(help="Any of lstm,gru,rnn.")] = "lstm,gru",
     match: Annotated[
         options.Match, typer.Option(help="What is made equal between the cells.")
     ] = options.Match.parameters,
-    hidden: Annotated[int, typer.Option(min=1, help="Hidden size of the first cell.")] = 64,
+    hidden: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Hidden size of the first cell. [default: 64; of tags and texts 128]"
+        ),
+    ] = None,
     folds: Annotated[int, typer.Option(min=1, help="Test parts; at least 4 for a test.")] = 5,
     seeds: Annotated[int, typer.Option(min=1, help="Training runs in each fold.")] = 2,
     search: Annotated[int, typer.Option(min=0, help="Learning rates tried; 0 for none.")] = 0,
     steps: options.Steps = None,
     metric: Annotated[
         options.Metric | None,
-        typer.Option(help="The error that decides. [default: mae; mase for several series]"),
+        typer.Option(help="The error that decides. [default: by the task]"),
     ] = None,
     margin: Annotated[float, typer.Option(min=0, help="Difference that counts as equal.")] = 0.01,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Trials side by side. [default: all cores]")
+    ] = None,
+    cluster: Annotated[
+        options.Cluster | None,
+        typer.Option(help="Run trials on the cluster that the environment names, or a local one."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Run folder. [default: one under gatewise-runs]")
@@ -69,9 +84,12 @@ def compare(
 
     \b
     Example: gatewise compare bikes.csv --target users --horizon 24 --future holiday,workingday
+
+    \b
+    Example: gatewise compare vowels.ts --task classify
     """
     if source is not None:
-        only_beside_from(context, "out", "jobs", "quiet", "as_json", "markdown")
+        only_beside_from(context, "out", "jobs", "cluster", "quiet", "as_json", "markdown")
         if out is None:
             raise typer.BadParameter("--from RUN wants --out FOLDER for the new run")
     if markdown is not None:
@@ -85,7 +103,14 @@ def compare(
     tell = say_nothing if quiet else say
     with progress_bar("trials", False if quiet else None) as on_trial:
         if source is not None and out is not None:
-            comparison = repeat(source, out=out, jobs=jobs, say=tell, on_trial=on_trial)
+            comparison = repeat(
+                source,
+                out=out,
+                jobs=jobs,
+                cluster=cluster.value if cluster else None,
+                say=tell,
+                on_trial=on_trial,
+            )
         else:
             comparison = run(
                 data,
@@ -105,6 +130,12 @@ def compare(
                 missing=split(missing),
                 timezone=timezone,
                 resample=resample,
+                label=label,
+                labels=labels,
+                audio=audio.value if audio else None,
+                words=words,
+                unit=unit.value if unit else None,
+                lines=lines,
                 cells=[name.value for name in _cells(cells)],
                 match=match.value,
                 hidden_size=hidden,
@@ -114,6 +145,7 @@ def compare(
                 metric=metric.value if metric else None,
                 margin=margin,
                 jobs=jobs,
+                cluster=cluster.value if cluster else None,
                 out=out,
                 device=device,
                 seed=seed,

@@ -12,6 +12,9 @@ class Task(str, Enum):
     """What is learnt."""
 
     forecast = "forecast"
+    classify = "classify"
+    regress = "regress"
+    tag = "tag"
     text = "text"
 
 
@@ -37,6 +40,30 @@ class Metric(str, Enum):
     mae = "mae"
     rmse = "rmse"
     mase = "mase"
+    error = "error"
+    log_loss = "log_loss"
+    nats = "nats"
+
+
+class Cluster(str, Enum):
+    """Where trials run, if not in processes of this machine."""
+
+    dask = "dask"
+    ray = "ray"
+
+
+class AudioFeatures(str, Enum):
+    """What sounds are turned into."""
+
+    mfcc = "mfcc"
+    logmel = "logmel"
+
+
+class Unit(str, Enum):
+    """The symbols of a text."""
+
+    character = "character"
+    byte = "byte"
 
 
 def split(names: list[str] | None) -> list[str] | None:
@@ -93,6 +120,19 @@ Lookback = Annotated[
 ]
 Segment = Annotated[int | None, typer.Option(min=1, help="Steps read at once by the recurrence.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Optimiser steps at most. [default: 600]")]
+Label = Annotated[str | None, typer.Option(help="Column of labels. [default: label or class]")]
+Labels = Annotated[
+    Path | None,
+    typer.Option(help="Table with the labels of a folder's files. [default: labels.csv]"),
+]
+Audio = Annotated[AudioFeatures | None, typer.Option(help="Features of WAV files. [default: mfcc]")]
+Words = Annotated[str | None, typer.Option(help="Column of words to tag. [default: numbers]")]
+UnitOption = Annotated[
+    Unit | None, typer.Option(help="What a text is made of. [default: character]")
+]
+Lines = Annotated[
+    bool, typer.Option("--lines", help="Each line of a text is a document of its own.")
+]
 Decimal = Annotated[
     str | None,
     typer.Option(help='Decimal mark, "." or ",". [default: "," beside ";"]', callback=_told),

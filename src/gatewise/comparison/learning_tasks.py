@@ -8,7 +8,7 @@ import numpy as np
 
 from gatewise.comparison.estimator_task import EstimatorTask
 from gatewise.comparison.parts import cut_cases, cut_classes
-from gatewise.comparison.planning import require_one_of
+from gatewise.comparison.planning import ArgumentError, require_one_of
 from gatewise.comparison.sequence_task import ClassifyTask, RegressTask
 from gatewise.comparison.tag_task import TagTask
 from gatewise.comparison.task import Made
@@ -32,7 +32,7 @@ def make_learning_task(
 
     Raises:
         DataError: if the data cannot be used.
-        ValueError: for an argument out of its range.
+        ArgumentError: for an argument out of its range.
     """
     kind = common["task"]
     make = {"classify": _sequences, "regress": _sequences, "tag": _tags, "text": _text}[kind]
@@ -76,7 +76,7 @@ def _tags(
     task = TagTask(
         source=tagged.name,
         parts=cut,
-        steps=_steps(common, len(cut[0].train), epochs=8),
+        steps=_steps(common, len(cut[0].train), epochs=8, most=32),
         device=common["device"],
         notes=tagged.notes,
         tagged=tagged,
@@ -89,7 +89,7 @@ def _text(
 ) -> tuple[EstimatorTask, str]:
     if reading.told():
         name = next(iter(reading.told()))
-        raise ValueError(f"task 'text' has no use for {name}: save the text as UTF-8")
+        raise ArgumentError(f"task 'text' has no use for {name}: save the text as UTF-8")
     documents = read_documents(data, lines=bool(parts["lines"]))
     task = TextTask(
         source=documents.name,
@@ -119,8 +119,8 @@ def _labels(sequences: Sequences, *, numbers: bool) -> np.ndarray:
     return labels
 
 
-def _steps(common: Mapping[str, Any], examples: int, epochs: int) -> int:
-    return common["steps"] or default_steps(examples, default_batch(examples), epochs)
+def _steps(common: Mapping[str, Any], examples: int, epochs: int, most: int = 128) -> int:
+    return common["steps"] or default_steps(examples, default_batch(examples, most), epochs)
 
 
 def _hash(*parts: Any) -> str:

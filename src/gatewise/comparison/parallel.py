@@ -18,6 +18,7 @@ from joblib.externals.loky.process_executor import ProcessPoolExecutor
 from gatewise.comparison.plan import Plan, Trial
 from gatewise.comparison.task import Task
 from gatewise.comparison.trials import Finished, run_trial
+from gatewise.training import TrainingError
 
 CLUSTERS = ("dask", "ray")
 
@@ -26,7 +27,7 @@ _DASK_ADDRESS = "DASK_SCHEDULER_ADDRESS"
 _RAY_ADDRESS = "RAY_ADDRESS"
 
 
-class WorkerError(RuntimeError):
+class WorkerError(TrainingError):
     """A trial's worker died again and again, or the cluster cannot be had."""
 
 

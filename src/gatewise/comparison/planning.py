@@ -12,37 +12,41 @@ from gatewise.estimators.recurrent import CELLS
 _LEAST = {"folds": 1, "seeds": 1, "search": 0, "steps": 1, "hidden_size": 1, "margin": 0}
 
 
+class ArgumentError(ValueError):
+    """An argument that no comparison could be made with."""
+
+
 def check_arguments(
     arguments: Mapping[str, Any], jobs: int | None = None, cluster: str | None = None
 ) -> None:
     """Refuse what no run could be made of, whatever the task.
 
     Raises:
-        ValueError: names the argument, what it may be and what was given.
+        ArgumentError: names the argument, what it may be and what was given.
     """
     require_one_of("match", arguments["match"], MATCHES)
     if cluster is not None:
         require_one_of("cluster", cluster, CLUSTERS)
     cells = arguments["cells"]
     if not cells or len(set(cells)) < len(cells) or not set(cells) <= set(CELLS):
-        raise ValueError(f"cells must be different ones of {', '.join(CELLS)}, got {cells}")
+        raise ArgumentError(f"cells must be different ones of {', '.join(CELLS)}, got {cells}")
     open_ = [name for name in ("steps", "hidden_size") if arguments[name] is None]
     require_least(arguments, {name: low for name, low in _LEAST.items() if name not in open_})
     if jobs is not None and jobs < 1:
-        raise ValueError(f"jobs must be at least 1, got {jobs}")
+        raise ArgumentError(f"jobs must be at least 1, got {jobs}")
 
 
 def require_one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
     """Refuse a value that is not among those allowed."""
     if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
+        raise ArgumentError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
 
 
 def require_least(arguments: Mapping[str, Any], least: Mapping[str, float]) -> None:
     """Refuse arguments below their least values."""
     for name, low in least.items():
         if arguments[name] < low:
-            raise ValueError(f"{name} must be at least {low}, got {arguments[name]}")
+            raise ArgumentError(f"{name} must be at least {low}, got {arguments[name]}")
 
 
 def make_plan(arguments: Mapping[str, Any], task: Task, threads: int) -> Plan:

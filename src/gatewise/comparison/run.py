@@ -12,7 +12,7 @@ import joblib
 
 from gatewise.comparison.outcome import judge
 from gatewise.comparison.parallel import run_trials
-from gatewise.comparison.plan import Plan
+from gatewise.comparison.plan import Plan, Trial
 from gatewise.comparison.planning import check_arguments, make_plan, plan_notes
 from gatewise.comparison.record import describe_setup, make_record, versions
 from gatewise.comparison.run_folder import RunFolder, finished_trials
@@ -255,12 +255,15 @@ def _conclude(run: RunFolder, plan: Plan, task: Task) -> None:
     results = finished_trials(run, (trial.name for trial in plan.trials()))
     timed = {cell: task.timed(cell, plan.hidden[cell]) for cell in plan.cells}
     times = measure_times(timed, plan.steps, plan.threads)
+    judged = judge(plan, results, times)
+    last = results[Trial(judged["verdict"]["take"], plan.folds - 1, 0).name]
     result = {
         "format": 1,
         "task": task.name,
         "data": task.data(),
         "metric": plan.metric,
-        **judge(plan, results, times),
+        **judged,
+        **({"sample": last["sample"]} if "sample" in last else {}),
         "setup": describe_setup(run.record(), plan, task, results, times),
     }
     write_atomic(run.result_path, json.dumps(result, indent=1, allow_nan=False))

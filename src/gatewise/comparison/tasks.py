@@ -6,7 +6,7 @@ from typing import Any
 
 from gatewise.comparison.forecast_task import make_forecast_task
 from gatewise.comparison.learning_tasks import make_learning_task
-from gatewise.comparison.planning import require_one_of
+from gatewise.comparison.planning import ArgumentError, require_one_of
 from gatewise.comparison.task import Made
 from gatewise.data.errors import DataError
 from gatewise.data.reading import READING_PARAMETERS, Reading
@@ -40,16 +40,16 @@ def make_task(
 
     Raises:
         DataError: if the data cannot be used.
-        ValueError: for an argument out of its range, or one that the task has no use for.
+        ArgumentError: for an argument out of its range, or one that the task has no use for.
     """
     kind = common["task"]
     require_one_of("task", kind, TASKS)
     if data is None and kind != "forecast":
-        raise ValueError(f"task {kind!r} needs data: the bundled example is for forecasts")
+        raise ArgumentError(f"task {kind!r} needs data: the bundled example is for forecasts")
     own = _PARTS[kind]
     unread = [name for name, value in parts.items() if value and name not in own]
     if unread:
-        raise ValueError(f"task {kind!r} has no use for {unread[0]}: leave it out")
+        raise ArgumentError(f"task {kind!r} has no use for {unread[0]}: leave it out")
     make = make_forecast_task if kind == "forecast" else make_learning_task
     return make(data, reading, common, {name: parts.get(name) for name in own})
 
