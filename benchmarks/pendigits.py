@@ -10,8 +10,12 @@ STEPS = 8
 
 
 def read_pendigits(path: Path) -> Sequences:
-    """Read ``pendigits.tra`` or ``pendigits.tes``: sequences (8, 2), labels int64."""
-    rows = np.loadtxt(path, delimiter=",", dtype=np.int64)
-    points = rows[:, :-1].reshape(len(rows), STEPS, 2).astype(np.float32)
+    """Read ``pendigits.tra`` or ``pendigits.tes``: sequences (8, 2), labels (N,) int64.
+
+    The digit is the last field: itself, or the place of the 1 among ten zeros and ones.
+    """
+    rows = [line.split(",") for line in path.read_text().split()]
+    points = np.array([row[:-1] for row in rows], dtype=np.float32).reshape(len(rows), STEPS, 2)
+    labels = np.array([row[-1].index("1") if len(row[-1]) == 10 else int(row[-1]) for row in rows])
     ids = [str(number) for number in range(1, len(rows) + 1)]
-    return Sequences(path.name, list(points), rows[:, -1], ids, ["x", "y"])
+    return Sequences(path.name, list(points), labels, ids, ["x", "y"])

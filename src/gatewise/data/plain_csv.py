@@ -7,6 +7,7 @@ import polars as pl
 from gatewise.data.values import MISSING, has_decimal_commas, is_fraction, typed
 
 SAMPLE_ROWS = 1_000
+BOM = b"\xef\xbb\xbf"
 
 
 def read_plain(
@@ -32,7 +33,9 @@ def read_plain(
         or b"\n\n" in data
         or b"\n\r\n" in data
         or b"\0" in data
+        or data.count(b"\r") != data.count(b"\r\n")
         or data.count(mark) != lines * (len(header) - 1)
+        or not _quotes_whole_fields(data, mark)
     )
     if unusual:
         return None
@@ -50,13 +53,23 @@ def read_plain(
     while rest:
         column = rest.pop()
         if column.dtype == pl.String:
-            if column.str.contains_any(['"', "\r"]).any():
+            if column.str.contains_any(['"', "\r", separator]).any():
                 return None
             commas += [column.name] if has_decimal_commas(column) else []
             columns.append(typed(column, decimal))
         else:
             columns.append(column.fill_nan(None))
     return pl.DataFrame(columns), commas
+
+
+def _quotes_whole_fields(data: bytes, mark: bytes) -> bool:
+    """Whether every quote opens or closes a field, half of them each."""
+    quotes = data.count(b'"')
+    if not quotes:
+        return True
+    opening = data.count(mark + b'"') + data.count(b'\n"') + data.startswith((b'"', BOM + b'"'))
+    closing = sum(data.count(b'"' + end) for end in (mark, b"\n", b"\r")) + data.endswith(b'"')
+    return opening == closing == quotes / 2
 
 
 def _parse(
