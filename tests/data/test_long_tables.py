@@ -55,7 +55,7 @@ def test_long_time_is_dates_or_numbers(read: Read, times: list[str]) -> None:
 def test_long_rows_of_one_time_are_said(read: Read) -> None:
     found = read_sequences(read("id,t,x\na,1,1\na,1,2\n"), time="t")
     assert found.values[0].tolist() == [[1], [2]]
-    assert any("1 rows with the time of another row" in note for note in found.notes)
+    assert any("1 row with the time of another row" in note for note in found.notes)
 
 
 def test_long_columns_named_are_used(read: Read) -> None:

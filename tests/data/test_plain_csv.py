@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatewise.data import DataError, delimited, read_table
+from gatewise.data import DataError, delimited, plain_csv, read_table
 from gatewise.data.delimited import read_delimited
 from gatewise.data.plain_csv import read_plain
 
@@ -59,12 +59,29 @@ def test_quick_reader_equals_the_careful_one(
         assert same(read(text, quick=True, separator=separator), careful)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.text(st.sampled_from('a1.,;\n\r" é\0'), max_size=30))
 def test_quick_reader_leaves_odd_text_to_the_careful_one(text: str) -> None:
     text = "a,b\n" + text
     careful = read(text, quick=False, separator=",")
     assert same(read(text, quick=True, separator=","), careful)
+
+
+@pytest.mark.parametrize(
+    "text", ["1\n,,", '"1,1"', '",', "\r,", "\n1,2", '1,"2\n3"', "1,2\n\n3,4", '"1" ,2', '1,2"']
+)
+def test_quick_reader_leaves_these_to_the_careful_one(text: str) -> None:
+    text = "a,b\n" + text
+    assert read_plain(text.encode(), ["a", "b"], ",", ".") is None
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 64])
+def test_quick_reader_counts_across_chunks(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plain_csv, "CHUNK", chunk)
+    text = b"a,b,c\n" + b"1,2,3\n" * 20
+    assert read_plain(text, ["a", "b", "c"], ",", ".") is not None
+    assert read_plain(text + b"1,2\n1,2,3,4\n", ["a", "b", "c"], ",", ".") is None
+    assert read_plain(text + b"1,2", ["a", "b", "c"], ",", ".") is None
 
 
 def test_quick_reader_takes_large_clean_files(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_wav_channels_are_averaged(tmp_path: Path) -> None:
     _, samples, channels = read_wav(path)
     assert channels == 2
     np.testing.assert_allclose(samples, WAVE / 2, atol=1e-7)
-    assert read_sequences(path).notes[1] == "1 files of several channels: their mean taken"
+    assert read_sequences(path).notes[1] == "1 file of several channels: their mean taken"
 
 
 def test_sounds_take_labels_from_names(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_sounds_take_labels_from_a_table(tmp_path: Path) -> None:
     assert found.labels.tolist() == [2.5, 1]
     assert found.notes[1:] == [
         "labels from labels.csv, column 'mood'",
-        "1 rows of labels.csv belong to no file",
+        "1 row of labels.csv without a file",
     ]
 
 

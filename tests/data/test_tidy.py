@@ -51,7 +51,7 @@ def test_air_quality_not_told_suggests_the_code(read: Read) -> None:
     panel = make_panel(read(air()), target="CO(GT)")
     assert panel.target[0].min() == -200
     assert panel.notes[-1] == (
-        "column 'CO(GT)': -200 stands 8 times and lies far outside the rest (and in 1 columns "
+        "column 'CO(GT)': -200 stands 8 times and lies far outside the rest (and in 1 column "
         "more): if it means missing, say missing=-200 (--missing -200)"
     )
 

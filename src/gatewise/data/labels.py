@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from gatewise.data.counting import counted
 from gatewise.data.dates import check_names
 from gatewise.data.errors import DataError
 from gatewise.data.long_tables import as_text, label_values
@@ -72,7 +73,7 @@ def read_labels(
     notes = [f"labels from {table.name}, column {label!r}"]
     unused = len({*names} - {*ids})
     if unused:
-        notes.append(f"{unused:,} rows of {table.name} belong to no file")
+        notes.append(f"{counted(unused, 'row')} of {table.name} without a file")
     return label_values(column), notes
 
 

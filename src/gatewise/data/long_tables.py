@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from gatewise.data.columns import Names, counts_within
+from gatewise.data.counting import counted
 from gatewise.data.dates import check_names, read_times
 from gatewise.data.sequences import Sequences, Tagged
 from gatewise.data.tables import Table
@@ -121,8 +122,7 @@ def read_long_tagged(
         ends = np.append(rows.starts[1:], len(rows.order)).tolist()
         items = [column[a:b].to_list() for a, b in zip(rows.starts.tolist(), ends, strict=True)]
         found = Tagged(table.name, items, tags, rows.ids, [words])
-    plural = "sequences" if len(rows.ids) > 1 else "sequence"
-    told = f"{len(rows.ids):,} {plural} of {len(rows.order):,} steps in all"
+    told = f"{counted(len(rows.ids), 'sequence')} of {len(rows.order):,} steps in all"
     found.notes = [*table.notes, *rows.notes, told]
     return found
 
@@ -252,8 +252,8 @@ def _sort(table: Table, codes: np.ndarray, times: list[str]) -> tuple[np.ndarray
         first = int(order[1:][same].min())
         notes = [
             *notes,
-            f"{int(same.sum()):,} rows with the time of another row of their sequence kept in the "
-            f"file's order (first: row {table.row(first):,})",
+            f"{counted(int(same.sum()), 'row')} with the time of another row of the same sequence, "
+            f"kept in the file's order (first: row {table.row(first):,})",
         ]
     return order, notes
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from gatewise.data.counting import counted
+
 FEWEST = 3
 """So many times a value must stand to be suspected."""
 
@@ -22,7 +24,7 @@ def suggest_codes(columns: Iterable[tuple[str, np.ndarray]]) -> list[str]:
     notes = []
     for code, places in found.items():
         name, count = places[0]
-        others = f" (and in {len(places) - 1:,} columns more)" if len(places) > 1 else ""
+        others = f" (and in {counted(len(places) - 1, 'column')} more)" if len(places) > 1 else ""
         notes.append(
             f"column {name!r}: {code:g} stands {count:,} times and lies far outside the "
             f"rest{others}: if it means missing, say missing={code:g} (--missing {code:g})"

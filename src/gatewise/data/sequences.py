@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from gatewise.data.counting import counted
+
 
 @dataclass
 class Sequences:
@@ -31,13 +33,10 @@ class Sequences:
     def describe(self) -> str:
         """One line: how many sequences, how long, how many features."""
         lengths = [len(value) for value in self.values]
-        steps = (
-            f"{lengths[0]:,}" if len({*lengths}) == 1 else f"{min(lengths):,} to {max(lengths):,}"
-        )
-        plural = "s" if len(self.features) > 1 else ""
+        least = "" if len({*lengths}) == 1 else f"{min(lengths):,} to "
         return (
-            f"{self.name}: {len(self):,} sequences of {steps} steps, "
-            f"{len(self.features):,} feature{plural}"
+            f"{self.name}: {counted(len(self), 'sequence')} of {least}"
+            f"{counted(max(lengths), 'step')}, {counted(len(self.features), 'feature')}"
         )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.io import wavfile
 
 from gatewise.data.audio import log_mel, mfcc
+from gatewise.data.counting import counted
 from gatewise.data.errors import DataError
 from gatewise.data.labels import find_label_table, read_labels
 from gatewise.data.reading import Reading
@@ -16,8 +17,9 @@ FEATURES = {"mfcc": mfcc, "logmel": log_mel}
 
 
 def sound_files(folder: Path) -> list[Path]:
-    """The WAV files of a folder and of its folders, in order of their paths."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".wav")
+    """The WAV files of a folder and of the folders in it, in order of their paths."""
+    paths = (*folder.glob("*"), *folder.glob("*/*"))
+    return sorted(path for path in paths if path.suffix.lower() == ".wav")
 
 
 def read_sounds(
@@ -69,7 +71,7 @@ def read_sounds(
     found = Sequences(path.name, values, None, ids, [f"{kind} {n}" for n in range(1, width + 1)])
     found.notes.append(f"{found.describe()} ({kind} of sound at {rate:,} samples per second)")
     if mixed:
-        found.notes.append(f"{mixed:,} files of several channels: their mean taken")
+        found.notes.append(f"{counted(mixed, 'file')} of several channels: their mean taken")
     beside = labels if labels is not None or path.is_file() else find_label_table(folder)
     if beside is not None:
         stems = [Path(name).stem for name in ids]

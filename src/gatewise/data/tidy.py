@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import polars as pl
 
+from gatewise.data.counting import counted
 from gatewise.data.errors import DataError
 from gatewise.data.values import typed
 
@@ -34,7 +35,7 @@ def drop_empty(
     ]
     if nameless:
         frame = frame.drop(nameless)
-        notes.append(f"{_count(len(nameless), 'column')} without a name or a value left out")
+        notes.append(f"{counted(len(nameless), 'column')} without a name or a value left out")
     if frame.width < 2 or any(not column.null_count() for column in frame.get_columns()):
         return frame, None, notes
     blank = frame.select(pl.all_horizontal(pl.all().is_null())).to_series().to_numpy()
@@ -44,7 +45,7 @@ def drop_empty(
         raise DataError("no row holds a value", name=name)
     first = row(int(np.argmax(blank)))
     notes.append(
-        f"{_count(int(blank.sum()), 'row')} without any value left out (first: row {first:,})"
+        f"{counted(int(blank.sum()), 'row')} without any value left out (first: row {first:,})"
     )
     return frame.filter(pl.Series(~blank)), ~blank, notes
 
@@ -66,7 +67,7 @@ def replace_codes(frame: pl.DataFrame, codes: Sequence[str | float]) -> tuple[pl
             column = typed(column) if column.dtype == pl.String else column
         columns.append(column)
     listed = ", ".join(words)
-    return pl.DataFrame(columns), f"{_count(count, 'value')} {listed} read as missing"
+    return pl.DataFrame(columns), f"{counted(count, 'value')} {listed} read as missing"
 
 
 def _stands_for_missing(column: pl.Series, words: list[str], values: list[float]) -> pl.Series:
@@ -86,7 +87,3 @@ def _number(code: str | float) -> float | None:
         return float(code)
     except ValueError:
         return None
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
