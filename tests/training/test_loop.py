@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+import gatewise
 from gatewise.training import Execution, Shuffled, TrainingError, TrainingOptions, train
 
 torch.manual_seed(0)
@@ -149,3 +150,103 @@ def test_weights_are_the_moving_average_of_the_steps():
         average = 0.75 * average + 0.25 * weights
     torch.testing.assert_close(module.weight.detach(), average)
     assert not torch.allclose(average, steps[-1])
+
+
+# Where and how
+
+
+class Recurrent(torch.nn.Module):
+    """A layer and a map, of which mixed precision changes the latter's bits."""
+
+    def __init__(self):
+        super().__init__()
+        self.rnn = gatewise.GRU(3, 4)
+        self.out = torch.nn.Linear(4, 1)
+
+    def forward(self, x):
+        return self.out(self.rnn(x[None])[0][-1])
+
+
+def run_recurrent(**execution):
+    torch.manual_seed(0)
+    made = []
+
+    def watched(module, chosen):
+        out = module(X[chosen])
+        made.append(out.dtype)
+        off = (out - Y[chosen]).square()
+        return off.sum(), torch.tensor(len(off))
+
+    options = TrainingOptions(steps=20, batch_size=16, learning_rate=0.05)
+    module, history = train(
+        Recurrent(), watched, order(16), None, options, Execution("cpu", **execution)
+    )
+    assert set(made) == {torch.float32}
+    return module, history
+
+
+def test_mixed_precision_trains_single_precision_weights():
+    plain, plain_history = run_recurrent()
+    mixed, history = run_recurrent(precision="bf16-mixed")
+    assert not torch.equal(mixed.out.weight, plain.out.weight)
+    assert {p.dtype for p in mixed.parameters()} == {torch.float32}
+    for row, expected in zip(history, plain_history, strict=True):
+        assert row["train_loss"] == pytest.approx(expected["train_loss"], rel=0.02)
+    for name, weights in mixed.named_parameters():
+        torch.testing.assert_close(weights, plain.get_parameter(name), rtol=0, atol=0.1)
+
+
+def test_mixed_precision_reaches_methods_of_the_module():
+    """Fabric's wrapper alone would let them pass in single precision."""
+
+    class Net(torch.nn.Linear):
+        def loss(self, chosen):
+            out = self(X[chosen])
+            kinds.append(out.dtype)
+            return out.square().sum()
+
+    kinds = []
+    train(
+        Net(3, 1),
+        lambda module, chosen: (module.loss(chosen), torch.tensor(len(chosen))),
+        order(16),
+        None,
+        TrainingOptions(steps=2, batch_size=16),
+        Execution("cpu", precision="bf16-mixed"),
+    )
+    assert kinds == [torch.bfloat16] * 2
+
+
+@pytest.mark.parametrize("precision", ["16-mixed", "64-true", "half"])
+def test_precision_that_is_not_to_be_had_is_refused(precision):
+    with pytest.raises(TrainingError, match=rf"^precision '{precision}' (is none|needs)"):
+        run_recurrent(precision=precision)
+
+
+def noted(function, calls):
+    def instead(*arguments, **rest):
+        calls.append(arguments)
+        return function(*arguments, **rest)
+
+    return instead
+
+
+@pytest.mark.slow
+def test_compiled_training_learns_the_same(monkeypatch):
+    plain, _ = run_recurrent()
+    frames = []
+    monkeypatch.setattr(torch, "compile", noted(torch.compile, frames))
+    module, _ = run_recurrent(compile=True)
+    assert len(frames) == 1
+    assert type(module) is Recurrent
+    for name, weights in module.named_parameters():
+        torch.testing.assert_close(weights, plain.get_parameter(name), rtol=1e-3, atol=1e-4)
+
+
+def test_progress_tells_epochs_and_errors():
+    said = []
+    run(QUICK, on_step=lambda *told: said.append(told))
+    assert said[0][:2] == (1, 200)
+    assert said[0][2].startswith("epoch 1 of 50, loss ")
+    assert said[-1][2].startswith("epoch 50 of 50, ")
+    assert "validation error" in said[-1][2]
