@@ -66,6 +66,8 @@ def record(
     if part not in PARTS:
         raise ValueError(f"part must be one of {PARTS}; got {part!r}.")
     figures = {name: float(value) for name, value in metrics.items()}
+    if not figures:
+        raise ValueError("there is no metric: an evaluation has one at least.")
     for name, value in figures.items():
         if not math.isfinite(value):
             raise ValueError(f"metric {name!r} must be a finite number; got {value}.")
