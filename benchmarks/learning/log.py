@@ -7,8 +7,8 @@ Names that the page knows, with the metric it holds against a floor (``reference
 ``etth1`` and ``etth1_ot`` (mse), ``m4_hourly`` (smape), ``bike_sharing`` (mae), ``beijing_pm25``
 (rmse), each with ``coverage`` beside it; ``japanese_vowels``, ``italy_power_demand``,
 ``basic_motions``, ``pendigits``, ``spoken_digits``, ``atis`` (accuracy); ``tiny_shakespeare``,
-``jsb_chorales``, ``nottingham`` (nats); ``adding`` (mse), ``copying`` (accuracy). Accuracy and
-coverage are shares of 1, not of 100. Further metrics are shown as they are named.
+``jsb_chorales``, ``nottingham`` (nats); ``adding_600`` (mse), ``copying_50`` (accuracy). Accuracy
+and coverage are shares of 1, not of 100. Further metrics are shown as they are named.
 """
 
 import json
@@ -86,7 +86,7 @@ def record(
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "machine": machine(),
         "versions": versions(),
-        **source(),
+        **SOURCE,
     }
     text = json.dumps(line, allow_nan=False) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
@@ -108,3 +108,6 @@ def source() -> dict[str, Any]:
 def _git(*arguments: str) -> str:
     command = ["git", "-C", str(ROOT), *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+SOURCE = source()  # of the code as it was loaded, whatever is edited while it runs
