@@ -26,7 +26,7 @@ KEYS = 88
 BATCH, RATE, DECAY = 8, 5e-3, 0.99  # pieces a step, Adam's rate, of the mean over past weights
 LAYERS = {"lstm": gatewise.LSTM, "gru": gatewise.GRU}
 # Chosen on the validation parts. Dropout: of what goes in, what comes out, the recurrent weights.
-CHORALES = {"lstm": 220, "gru": 250, "dropout": (0.2, 0.5, 0.5), "epochs": 150, "chunk": 1000}
+CHORALES = {"lstm": 220, "gru": 250, "dropout": (0.2, 0.5, 0.6), "epochs": 150, "chunk": 1000}
 NOTTINGHAM = {"lstm": 256, "gru": 300, "dropout": (0.05, 0.2, 0.2), "epochs": 50, "chunk": 150}
 SETTINGS: dict[str, dict[str, Any]] = {"Nottingham": NOTTINGHAM}  # by file; else the chorales'
 
