@@ -84,11 +84,11 @@ def test_results_page_shows_mean_seeds_floor_and_command(tmp_path: Path) -> None
 def test_results_page_takes_the_newest_whole_configuration_not_the_best(tmp_path: Path) -> None:
     path = tmp_path / "etth1.jsonl"
     lines = []
-    for day, (hidden, seeds, mse) in enumerate([(8, 3, 0.2), (16, 3, 0.4), (32, 1, 0.1)], 1):
+    for day, (hidden, seeds, mse) in enumerate([(8, 3, 0.2), (16, 3, 0.4), (32, 1, 0.1)]):
         for seed in range(seeds):
             line = record(tmp_path, seed=seed, metrics={"mse": mse}, settings={"hidden": hidden})
-            lines.append(line | {"date": f"2030-01-0{day}T00:00:00+00:00"})
-    lines.append(lines[3] | {"date": "2030-01-09T00:00:00+00:00", "metrics": {"mse": 0.7}})
+            lines.append(line | {"date": f"2030-01-0{4 * day + 1}T00:00:00+00:00"})
+    lines.append(lines[3] | {"date": "2030-01-07T00:00:00+00:00", "metrics": {"mse": 0.7}})
     path.write_text("".join(json.dumps(line) + "\n" for line in reversed(lines)))
     page = renderer.render(tmp_path)
     [row] = rows(page, "GRU")
