@@ -78,6 +78,7 @@ def test_same_seed_same_model_and_another_seed_another() -> None:
         {"learning_rate": 0.01},
         {"weight_decay": 0.5},
         {"averaging": 0.5},
+        {"averaging": None},
         {"validation": 0.3},
         {"validation": 0.0},
     ],

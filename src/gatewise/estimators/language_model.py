@@ -30,7 +30,7 @@ from gatewise.training import TrainingOptions, train
 from gatewise.training.progress import progress_bar
 
 _COUNTS = ("bptt", "embedding_size")
-_SHARES = ("input_dropout", "recurrent_dropout", "averaging")
+_SHARES = ("input_dropout", "recurrent_dropout")
 
 
 class LanguageModel(BaseEstimator):
@@ -61,7 +61,8 @@ class LanguageModel(BaseEstimator):
         steps: pieces that are trained on; None takes as many as ``epochs`` need.
         batch_size, bptt: streams, and steps of a piece, at most.
         learning_rate, weight_decay: of the training (AdamW).
-        averaging: decay of the moving average over the steps' weights, which is what is kept.
+        averaging: decay of the moving average over the steps' weights, which is what is kept; None
+            is 1 − 25 / steps: it reaches back over a 25th of the training.
         patience: validation checks (25 in training) without progress that stop the training.
         validation: share of the text, or of the documents, the last, that training is stopped by;
             0 trains on everything.
@@ -99,7 +100,7 @@ class LanguageModel(BaseEstimator):
         bptt: int = 128,
         learning_rate: float = 4e-3,
         weight_decay: float = 1e-2,
-        averaging: float = 0.995,
+        averaging: float | None = None,
         patience: int = 5,
         validation: float = 0.05,
         random_state: int | np.random.RandomState | None = None,
@@ -264,7 +265,8 @@ class LanguageModel(BaseEstimator):
         self.notes_ = list(notes)
 
     def _check(self) -> None:
-        check_parameters(self, counts=_COUNTS, shares=_SHARES)
+        averaging = () if self.averaging is None else ("averaging",)
+        check_parameters(self, counts=_COUNTS, shares=(*_SHARES, *averaging))
         if self.unit not in UNITS:
             raise ValueError(f"unit must be one of {', '.join(UNITS)}, got {self.unit!r}")
         if self.alphabet is not None and self.unit == "byte":
@@ -293,8 +295,9 @@ class LanguageModel(BaseEstimator):
         )
 
     def _options(self, streams: Streams) -> TrainingOptions:
-        steps = self.steps or max(1, round(self.epochs * streams.pieces))
-        return training_options(self, steps=int(steps), averaging=self.averaging)
+        steps = int(self.steps or max(1, round(self.epochs * streams.pieces)))
+        averaging = max(0.0, 1 - 25 / steps) if self.averaging is None else self.averaging
+        return training_options(self, steps=steps, averaging=averaging)
 
     def _train_end(self, documents: Documents, corpus: Corpus) -> int:
         """Say how many symbols are trained on; the validation part is what follows."""
