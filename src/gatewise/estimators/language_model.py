@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Iterator
 from functools import partial
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -24,9 +24,10 @@ from gatewise.estimators.parameters import (
     check_parameters,
     execution,
     require_count,
+    saved_parameters,
     training_options,
 )
-from gatewise.training import TrainingOptions, train
+from gatewise.training import TrainingError, TrainingOptions, discard, train
 from gatewise.training.progress import progress_bar
 
 _COUNTS = ("bptt", "embedding_size")
@@ -69,6 +70,11 @@ class LanguageModel(BaseEstimator):
         random_state: fixes initial weights, dropout and order: same machine, threads and versions,
             same bits.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``.
+        precision: ``"bf16-mixed"``, or on a GPU ``"16-mixed"``; None is float32.
+        compile: train through ``torch.compile``.
+        checkpoint: file that a killed ``fit`` goes on from, given the same parameters and text;
+            ``save`` deletes it. None keeps none.
+        tensorboard: folder for TensorBoard's files (``pip install 'gatewise[tensorboard]'``).
         progress: show a progress bar on stderr; None shows it on a terminal.
 
     Attributes:
@@ -105,6 +111,10 @@ class LanguageModel(BaseEstimator):
         validation: float = 0.05,
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
+        precision: str | None = None,
+        compile: bool = False,  # noqa: A002 (torch's name for it)
+        checkpoint: str | os.PathLike[str] | None = None,
+        tensorboard: str | os.PathLike[str] | None = None,
         progress: bool | None = None,
     ) -> None:
         self.unit = unit
@@ -130,6 +140,10 @@ class LanguageModel(BaseEstimator):
         self.validation = validation
         self.random_state = random_state
         self.device = device
+        self.precision = precision
+        self.compile = compile
+        self.checkpoint = checkpoint
+        self.tensorboard = tensorboard
         self.progress = progress
 
     def fit(self, text: Any, y: None = None) -> "LanguageModel":  # noqa: ARG002
@@ -138,6 +152,7 @@ class LanguageModel(BaseEstimator):
         Raises:
             DataError: no text, too little of it, or a character that ``alphabet`` lacks.
             ValueError: a parameter out of its range.
+            TrainingError: training cannot begin or go on.
         """
         self._check()
         documents = read_documents(text, lines=self.lines)
@@ -154,16 +169,24 @@ class LanguageModel(BaseEstimator):
             validate = partial(_nats_each, symbols=symbols, streams=held_back)
         with torch.random.fork_rng(), progress_bar(self.cell.upper(), self.progress) as on_step:
             torch.manual_seed(seed)
-            net, history = train(
-                self._network(alphabet, documents.have_ends),
-                piece_loss(symbols, streams),
-                streams,
-                validate,
-                self._options(streams),
-                execution(self, on_step),
-                carried=carried,
-            )
-        self._keep(net, alphabet, documents.have_ends, history, [_described(documents, alphabet)])
+            net, ends = self._network(alphabet, documents.have_ends), documents.have_ends
+            notes = [_described(documents, alphabet)]
+            try:
+                _, history = train(
+                    net,
+                    piece_loss(symbols, streams),
+                    streams,
+                    validate,
+                    self._options(streams),
+                    execution(self, on_step, corpus.symbols),
+                    carried=carried,
+                )
+            except TrainingError as error:
+                if error.module is not None:  # the best weights so far
+                    error.fitted = self
+                    self._keep(net, alphabet, ends, error.history, notes)
+                raise
+        self._keep(net, alphabet, ends, history, notes)
         return self
 
     def nats(self, text: Any) -> float:
@@ -228,17 +251,15 @@ class LanguageModel(BaseEstimator):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model to one safetensors file."""
         check_is_fitted(self, "model_")
-        params = self.get_params()
-        if not isinstance(self.random_state, Integral):  # a generator's state is not kept
-            params["random_state"] = None
         header = {
-            "params": params,
+            "params": saved_parameters(self),
             "characters": self.alphabet_.characters,
             "has_ends": self.has_ends_,
             "history": self.history_,
             "notes": self.notes_,
         }
         write_model(path, "text", header, self.model_.state_dict())
+        discard(self.checkpoint, self.history_)
 
     @classmethod
     def _from_file(cls, header: dict[str, Any], weights: dict[str, Any]) -> "LanguageModel":
