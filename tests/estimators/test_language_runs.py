@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 import torch
+from language_replica import learn
 from texts import small, text
+from torchrun import torchrun
 
 from gatewise import LanguageModel
 from gatewise.estimators import language_model
@@ -105,6 +107,17 @@ def test_mixed_precision_learns_something_else() -> None:
     mixed, plain = small(precision="bf16-mixed").fit(text()), small().fit(text())
     assert not same(mixed, plain)
     assert mixed.nats(text(9)) == pytest.approx(plain.nats(text(9)), rel=0.05)
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
+    """Each carries the state of its own streams."""
+    done = torchrun(Path(__file__).with_name("language_replica.py"), tmp_path)
+    assert done.code == 0, done.err
+    for name, expected in learn().items():
+        for rank in (0, 1):
+            got = torch.load(tmp_path / str(rank))[name]
+            torch.testing.assert_close(got, expected, rtol=0, atol=1e-4)
 
 
 @pytest.mark.slow
