@@ -103,8 +103,8 @@ class LanguageModel(BaseEstimator):
         epochs: float = 12,
         steps: int | None = None,
         batch_size: int = 32,
-        bptt: int = 128,
-        learning_rate: float = 4e-3,
+        bptt: int = 64,
+        learning_rate: float = 8e-3,
         weight_decay: float = 1e-2,
         averaging: float | None = None,
         patience: int = 5,
@@ -269,6 +269,13 @@ class LanguageModel(BaseEstimator):
         net.load_state_dict(weights)
         model._keep(net.eval(), alphabet, header["has_ends"], header["history"], header["notes"])
         return model
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        return tags
 
     def _keep(
         self,
