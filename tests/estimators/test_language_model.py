@@ -1,3 +1,4 @@
+import copy
 import math
 import pickle
 from pathlib import Path
@@ -9,6 +10,7 @@ import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
+from sklearn.utils import estimator_checks
 from texts import WORDS, small, text
 
 from gatewise import DataError, LanguageModel, load
@@ -78,6 +80,7 @@ def test_same_seed_same_model_and_another_seed_another() -> None:
         {"learning_rate": 0.01},
         {"weight_decay": 0.5},
         {"averaging": 0.5},
+        {"averaging": None},
         {"validation": 0.3},
         {"validation": 0.0},
     ],
@@ -204,6 +207,36 @@ def test_generating_does_not_touch_torchs_random_numbers(fitted: LanguageModel) 
 
 
 # scikit-learn's contract and the file
+
+
+# scikit-learn's other checks fit tables of numbers and look at rows and columns, of which a text
+# has none; the tags say so, and ``parametrize_with_checks`` stops at them. What they ask for beside
+# is tested here: fit gives the estimator, leaves parameters alone, gives the same twice; files.
+CHECKS = (
+    "check_estimator_cloneable",
+    "check_estimator_repr",
+    "check_no_attributes_set_in_init",
+    "check_do_not_raise_errors_in_init_or_set_params",
+    "check_parameters_default_constructible",
+    "check_get_params_invariance",
+    "check_set_params",
+    "check_valid_tag_types",
+    "check_mixin_order",
+)
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_sklearns_checks_that_fit_no_table_hold(name: str) -> None:
+    getattr(estimator_checks, name)("LanguageModel", small())
+
+
+def test_fit_gives_itself_and_leaves_parameters_alone() -> None:
+    model = small(cell_options={"peephole": True})
+    before = copy.deepcopy(model.get_params())
+    assert model.fit(text(9)) is model
+    assert model.get_params() == before
+    first = model.nats(text(9))
+    assert model.fit(text(9)).nats(text(9)) == first
 
 
 def test_clone_and_get_params() -> None:

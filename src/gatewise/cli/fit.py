@@ -78,13 +78,19 @@ def fit(
     check_out(out)
     if task is options.Task.text:
         only_with_task(context, task, *TEXT_OPTIONS)
-        chosen = {
+        parameters = {
             "cell": cell.value,
             "unit": unit.value,
             "lines": lines,
             **given(hidden_size=hidden, steps=steps),
+            "device": device,
+            "precision": precision,
+            "compile": compile,
+            "tensorboard": tensorboard,
+            "random_state": seed,
+            "progress": False if quiet else None,
         }
-        fit_text(data, out, device=device, seed=seed, quiet=quiet, **chosen)
+        fit_text(data, out, parameters, quiet=quiet)
         return
     only_with_task(context, task, *(set(context.params) - {*TEXT_ALONE}))
     from gatewise.cli.fitting import fit_and_save

@@ -12,7 +12,8 @@ TEXT_ALONE = ("unit", "lines")
 """Options of ``fit`` that only texts have a use for."""
 
 TEXT_OPTIONS = (
-    *("data", "out", "cell", "hidden", "steps", "device", "seed", "quiet"),
+    *("data", "out", "cell", "hidden", "steps", "device", "precision", "compile", "tensorboard"),
+    *("seed", "quiet"),
     *TEXT_ALONE,
 )
 
@@ -24,23 +25,23 @@ class Unit(str, Enum):
     byte = "byte"
 
 
-def fit_text(
-    data: Path | None, out: Path, *, device: str, seed: int, quiet: bool, **parameters: Any
-) -> None:
+def fit_text(data: Path | None, out: Path, parameters: dict[str, Any], *, quiet: bool) -> None:
     """Train a language model on the file ``data`` and write it to ``out``."""
     if data is None:
         raise typer.BadParameter("--task text wants DATA, a .txt file")
+    from gatewise.cli.fitting import fit_and_save
     from gatewise.estimators import LanguageModel
     from gatewise.estimators.forecast_model import count_parameters
+    from gatewise.training import process_number
 
-    shown: dict[str, Any] = {"progress": False} if quiet else {}
-    model = LanguageModel(**parameters, device=device, random_state=seed, **shown).fit(data)
-    model.save(out)
-    tell = say_nothing if quiet else say
+    model = LanguageModel(**parameters)
+    tell = say_nothing if quiet or process_number() else say
+    interrupted = fit_and_save(model, data, out, tell)
     for note in model.notes_:
         tell(note)
-    last = model.history_[-1]["validation_error"]
-    if last is not None:
-        best = min(row["validation_error"] for row in model.history_)
-        tell(f"validation: {best:.4f} nats per {model.unit}")
+    errors = [row["validation_error"] for row in model.history_]
+    if None not in errors:
+        tell(f"validation: {min(errors):.4f} nats per {model.unit}")
     tell(f"{model.cell.upper()}, {count_parameters(model.model_):,} parameters: {out}")
+    if interrupted:
+        raise typer.Exit(130)

@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Iterator
 from functools import partial
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -24,13 +24,14 @@ from gatewise.estimators.parameters import (
     check_parameters,
     execution,
     require_count,
+    saved_parameters,
     training_options,
 )
-from gatewise.training import TrainingOptions, train
+from gatewise.training import TrainingError, TrainingOptions, discard, train
 from gatewise.training.progress import progress_bar
 
 _COUNTS = ("bptt", "embedding_size")
-_SHARES = ("input_dropout", "recurrent_dropout", "averaging")
+_SHARES = ("input_dropout", "recurrent_dropout")
 
 
 class LanguageModel(BaseEstimator):
@@ -61,13 +62,19 @@ class LanguageModel(BaseEstimator):
         steps: pieces that are trained on; None takes as many as ``epochs`` need.
         batch_size, bptt: streams, and steps of a piece, at most.
         learning_rate, weight_decay: of the training (AdamW).
-        averaging: decay of the moving average over the steps' weights, which is what is kept.
+        averaging: decay of the moving average over the steps' weights, which is what is kept; None
+            is 1 − 25 / steps: it reaches back over a 25th of the training.
         patience: validation checks (25 in training) without progress that stop the training.
         validation: share of the text, or of the documents, the last, that training is stopped by;
             0 trains on everything.
         random_state: fixes initial weights, dropout and order: same machine, threads and versions,
             same bits.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``.
+        precision: ``"bf16-mixed"``, or on a GPU ``"16-mixed"``; None is float32.
+        compile: train through ``torch.compile``.
+        checkpoint: file that a killed ``fit`` goes on from, given the same parameters and text;
+            ``save`` deletes it. None keeps none.
+        tensorboard: folder for TensorBoard's files (``pip install 'gatewise[tensorboard]'``).
         progress: show a progress bar on stderr; None shows it on a terminal.
 
     Attributes:
@@ -96,14 +103,18 @@ class LanguageModel(BaseEstimator):
         epochs: float = 12,
         steps: int | None = None,
         batch_size: int = 32,
-        bptt: int = 128,
-        learning_rate: float = 4e-3,
+        bptt: int = 64,
+        learning_rate: float = 8e-3,
         weight_decay: float = 1e-2,
-        averaging: float = 0.995,
+        averaging: float | None = None,
         patience: int = 5,
         validation: float = 0.05,
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
+        precision: str | None = None,
+        compile: bool = False,  # noqa: A002 (torch's name for it)
+        checkpoint: str | os.PathLike[str] | None = None,
+        tensorboard: str | os.PathLike[str] | None = None,
         progress: bool | None = None,
     ) -> None:
         self.unit = unit
@@ -129,6 +140,10 @@ class LanguageModel(BaseEstimator):
         self.validation = validation
         self.random_state = random_state
         self.device = device
+        self.precision = precision
+        self.compile = compile
+        self.checkpoint = checkpoint
+        self.tensorboard = tensorboard
         self.progress = progress
 
     def fit(self, text: Any, y: None = None) -> "LanguageModel":  # noqa: ARG002
@@ -137,6 +152,7 @@ class LanguageModel(BaseEstimator):
         Raises:
             DataError: no text, too little of it, or a character that ``alphabet`` lacks.
             ValueError: a parameter out of its range.
+            TrainingError: training cannot begin or go on.
         """
         self._check()
         documents = read_documents(text, lines=self.lines)
@@ -153,16 +169,24 @@ class LanguageModel(BaseEstimator):
             validate = partial(_nats_each, symbols=symbols, streams=held_back)
         with torch.random.fork_rng(), progress_bar(self.cell.upper(), self.progress) as on_step:
             torch.manual_seed(seed)
-            net, history = train(
-                self._network(alphabet, documents.have_ends),
-                piece_loss(symbols, streams),
-                streams,
-                validate,
-                self._options(streams),
-                execution(self, on_step),
-                carried=carried,
-            )
-        self._keep(net, alphabet, documents.have_ends, history, [_described(documents, alphabet)])
+            net, ends = self._network(alphabet, documents.have_ends), documents.have_ends
+            notes = [_described(documents, alphabet)]
+            try:
+                _, history = train(
+                    net,
+                    piece_loss(symbols, streams),
+                    streams,
+                    validate,
+                    self._options(streams),
+                    execution(self, on_step, corpus.symbols),
+                    carried=carried,
+                )
+            except TrainingError as error:
+                if error.module is not None:  # the best weights so far
+                    error.fitted = self
+                    self._keep(net, alphabet, ends, error.history, notes)
+                raise
+        self._keep(net, alphabet, ends, history, notes)
         return self
 
     def nats(self, text: Any) -> float:
@@ -227,17 +251,15 @@ class LanguageModel(BaseEstimator):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model to one safetensors file."""
         check_is_fitted(self, "model_")
-        params = self.get_params()
-        if not isinstance(self.random_state, Integral):  # a generator's state is not kept
-            params["random_state"] = None
         header = {
-            "params": params,
+            "params": saved_parameters(self),
             "characters": self.alphabet_.characters,
             "has_ends": self.has_ends_,
             "history": self.history_,
             "notes": self.notes_,
         }
         write_model(path, "text", header, self.model_.state_dict())
+        discard(self.checkpoint, self.history_)
 
     @classmethod
     def _from_file(cls, header: dict[str, Any], weights: dict[str, Any]) -> "LanguageModel":
@@ -247,6 +269,13 @@ class LanguageModel(BaseEstimator):
         net.load_state_dict(weights)
         model._keep(net.eval(), alphabet, header["has_ends"], header["history"], header["notes"])
         return model
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        return tags
 
     def _keep(
         self,
@@ -264,7 +293,8 @@ class LanguageModel(BaseEstimator):
         self.notes_ = list(notes)
 
     def _check(self) -> None:
-        check_parameters(self, counts=_COUNTS, shares=_SHARES)
+        averaging = () if self.averaging is None else ("averaging",)
+        check_parameters(self, counts=_COUNTS, shares=(*_SHARES, *averaging))
         if self.unit not in UNITS:
             raise ValueError(f"unit must be one of {', '.join(UNITS)}, got {self.unit!r}")
         if self.alphabet is not None and self.unit == "byte":
@@ -293,8 +323,9 @@ class LanguageModel(BaseEstimator):
         )
 
     def _options(self, streams: Streams) -> TrainingOptions:
-        steps = self.steps or max(1, round(self.epochs * streams.pieces))
-        return training_options(self, steps=int(steps), averaging=self.averaging)
+        steps = int(self.steps or max(1, round(self.epochs * streams.pieces)))
+        averaging = max(0.0, 1 - 25 / steps) if self.averaging is None else self.averaging
+        return training_options(self, steps=steps, averaging=averaging)
 
     def _train_end(self, documents: Documents, corpus: Corpus) -> int:
         """Say how many symbols are trained on; the validation part is what follows."""
