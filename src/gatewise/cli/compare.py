@@ -65,6 +65,8 @@ def compare(
     \b
     Example: gatewise compare bikes.csv --target users --horizon 24 --future holiday,workingday
     """
+    if task is not options.Task.forecast:
+        raise typer.BadParameter(f"compare knows --task forecast alone, got {task.value}")
     if source is not None:
         only_beside_from(context, "out", "jobs", "quiet", "as_json", "markdown")
         if out is None:

@@ -1,11 +1,13 @@
 """``gatewise fit``: train one model and keep it as one file."""
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from gatewise.cli import options
+from gatewise.cli.fit_sequences import SEQUENCE_OPTIONS, SEQUENCES_ALONE, fit_sequences
 from gatewise.cli.fit_text import TEXT_ALONE, TEXT_OPTIONS, Unit, fit_text
 from gatewise.cli.options import (
     check_out,
@@ -16,6 +18,13 @@ from gatewise.cli.options import (
     say_nothing,
     split,
 )
+
+
+class Audio(str, Enum):
+    """Features of sound."""
+
+    mfcc = "mfcc"
+    logmel = "logmel"
 
 
 def fit(
@@ -41,7 +50,19 @@ def fit(
     frequency: options.FrequencyOption = None,
     cell: Annotated[options.CellName, typer.Option(help="Which cell.")] = options.CellName.lstm,
     hidden: Annotated[
-        int | None, typer.Option(min=1, help="Hidden size. [default: 64; text: 512]")
+        int | None, typer.Option(min=1, help="Hidden size. [default: 64; tag: 128; text: 512]")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Column of labels, one a sequence, or (tag) one a row.")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="Table of labels for a folder of files. [default: found]")
+    ] = None,
+    audio: Annotated[
+        Audio | None, typer.Option(help="What is read from sound. [default: mfcc]")
+    ] = None,
+    words: Annotated[
+        str | None, typer.Option(help="Column of words to tag. [default: numbers are read]")
     ] = None,
     unit: Annotated[Unit, typer.Option(help="What a text is made of.")] = Unit.character,
     lines: Annotated[
@@ -56,6 +77,9 @@ def fit(
 
     \b
     Example: gatewise fit bikes.csv --target users --horizon 24 --out bikes.safetensors
+
+    \b
+    Example: gatewise fit steps.csv --task classify --label activity --out activity.safetensors
 
     \b
     Example: gatewise fit plays.txt --task text --out plays.safetensors
@@ -76,7 +100,17 @@ def fit(
         }
         fit_text(data, out, device=device, seed=seed, quiet=quiet, **chosen)
         return
-    only_with_task(context, task, *(set(context.params) - {*TEXT_ALONE}))
+    if task in SEQUENCE_OPTIONS:
+        only_with_task(context, task, *SEQUENCE_OPTIONS[task])
+        reading = {
+            **given(label=label, series=series, time=split(time), past=split(past)),
+            **given(labels=labels, audio=audio and audio.value, words=words),
+        }
+        sizes = given(hidden_size=hidden, steps=steps)
+        run = {"cell": cell.value, "device": device, "random_state": seed, **sizes}
+        fit_sequences(task, data, out, reading, quiet=quiet, **run)
+        return
+    only_with_task(context, task, *(set(context.params) - {*TEXT_ALONE, *SEQUENCES_ALONE}))
     from gatewise.estimators import Forecaster
 
     if source is not None:

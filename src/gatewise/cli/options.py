@@ -12,6 +12,9 @@ class Task(str, Enum):
     """What is learnt."""
 
     forecast = "forecast"
+    classify = "classify"
+    regress = "regress"
+    tag = "tag"
     text = "text"
 
 

@@ -32,6 +32,7 @@ class _SequenceEstimator(BaseEstimator):
     """What classifier and regressor share; their docstrings name the parameters."""
 
     task: str
+    reading_: dict[str, Any] | None
 
     def __init__(
         self,
@@ -92,6 +93,7 @@ class _SequenceEstimator(BaseEstimator):
             "is_table": self._is_table,
             "feature_names_in": None if names is None else list(names),
             "notes": self.notes_,
+            "reading": self.reading_,
             **self.model_.to_json(),
         }
 
@@ -101,6 +103,7 @@ class _SequenceEstimator(BaseEstimator):
         if header["feature_names_in"] is not None:
             self.feature_names_in_ = np.array(header["feature_names_in"], dtype=object)
         self.notes_ = header["notes"]
+        self.reading_ = header["reading"]
 
     def _keep(self, model: SequenceModel) -> None:
         self.model_ = model
@@ -115,6 +118,7 @@ class _SequenceEstimator(BaseEstimator):
             )
         values = as_sequences(self, X, fitting=True)
         self.notes_ = missing_notes(values)
+        self.reading_ = None
         return values
 
     def _train(
@@ -188,6 +192,7 @@ class SequenceClassifier(ClassifierMixin, _SequenceEstimator):
         model_: the trained scaler and network.
         history_: one row for each evaluation of the training.
         notes_: what was found in the data and done to it, one line each.
+        reading_: how ``gatewise fit`` read its data; None where ``fit`` was called from Python.
     """
 
     task = "classify"
@@ -292,6 +297,7 @@ class SequenceRegressor(RegressorMixin, _SequenceEstimator):
         model_: the trained scaler and network.
         history_: one row for each evaluation of the training.
         notes_: what was found in the data and done to it, one line each.
+        reading_: how ``gatewise fit`` read its data; None where ``fit`` was called from Python.
     """
 
     task = "regress"

@@ -70,6 +70,7 @@ class SequenceTagger(BaseEstimator):
         model_: the trained encoder and network.
         history_: one row for each evaluation of the training.
         notes_: what was found in the data and done to it, one line each.
+        reading_: how ``gatewise fit`` read its data; None where ``fit`` was called from Python.
     """
 
     def __init__(
@@ -135,6 +136,7 @@ class SequenceTagger(BaseEstimator):
                 "This SequenceTagger estimator requires y to be passed, but the target y is None."
             )
         items = self._items_to_fit(X)
+        self.reading_: dict[str, Any] | None = None
         flat, known = flat_labels(y, [len(item) for item in items])
         check_classification_targets(flat[known])
         self.classes_, codes = np.unique(flat[known], return_inverse=True)
@@ -191,6 +193,7 @@ class SequenceTagger(BaseEstimator):
             "is_table": self._is_table,
             "feature_names_in": None if names is None else list(names),
             "notes": self.notes_,
+            "reading": self.reading_,
             **self.model_.to_json(),
         }
         write_model(path, "tag", header, self.model_.net.state_dict())
@@ -206,6 +209,7 @@ class SequenceTagger(BaseEstimator):
         if header["feature_names_in"] is not None:
             tagger.feature_names_in_ = np.array(header["feature_names_in"], dtype=object)
         tagger.notes_ = header["notes"]
+        tagger.reading_ = header["reading"]
         tagger._keep(TaggingModel.from_json(header, weights))
         return tagger
 
