@@ -2,7 +2,7 @@
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -70,10 +70,15 @@ def fit(
     ] = False,
     steps: options.Steps = None,
     device: options.Device = "auto",
+    precision: options.Precision = None,
+    compile: options.Compile = False,  # noqa: A002 (torch's name for it)
+    tensorboard: options.TensorBoard = None,
     seed: options.Seed = 0,
     quiet: options.Quiet = False,
 ) -> None:
     """Train a model on DATA, or the winner of a comparison, and write it to one file.
+
+    A run that was killed goes on when called again. Ctrl-C writes the best model so far.
 
     \b
     Example: gatewise fit bikes.csv --target users --horizon 24 --out bikes.safetensors
@@ -106,15 +111,31 @@ def fit(
             **given(label=label, series=series, time=split(time), past=split(past)),
             **given(labels=labels, audio=audio and audio.value, words=words),
         }
-        sizes = given(hidden_size=hidden, steps=steps)
-        run = {"cell": cell.value, "device": device, "random_state": seed, **sizes}
-        fit_sequences(task, data, out, reading, quiet=quiet, **run)
+        interrupted = fit_sequences(
+            task,
+            data,
+            out,
+            reading,
+            quiet=quiet,
+            cell=cell.value,
+            device=device,
+            precision=precision,
+            compile=compile,
+            tensorboard=tensorboard,
+            random_state=seed,
+            **given(hidden_size=hidden, steps=steps),
+        )
+        if interrupted:
+            raise typer.Exit(130)
         return
     only_with_task(context, task, *(set(context.params) - {*TEXT_ALONE, *SEQUENCES_ALONE}))
+    from gatewise.cli.fitting import fit_and_save
     from gatewise.estimators import Forecaster
+    from gatewise.training import process_number
 
     if source is not None:
-        only_beside_from(context, "out", "device", "seed", "quiet")
+        beside = ("device", "precision", "compile", "tensorboard")
+        only_beside_from(context, "out", *beside, "seed", "quiet")
         from gatewise.comparison.winner import winner
 
         path, parameters = winner(source)
@@ -136,10 +157,19 @@ def fit(
             "cell": cell.value,
             **given(hidden_size=hidden, steps=steps),
         }
-    shown: dict[str, Any] = {"progress": False} if quiet else {}
-    forecaster = Forecaster(**parameters, device=device, random_state=seed, **shown).fit(data)
-    forecaster.save(out)
-    tell = say_nothing if quiet else say
+    forecaster = Forecaster(
+        **parameters,
+        device=device,
+        precision=precision,
+        compile=compile,
+        tensorboard=tensorboard,
+        random_state=seed,
+        progress=False if quiet else None,
+    )
+    tell = say_nothing if quiet or process_number() else say
+    interrupted = fit_and_save(forecaster, data, out, tell)
     for note in forecaster.notes_:
         tell(note)
     tell(f"{forecaster.cell.upper()}, {forecaster.model_.parameters:,} parameters: {out}")
+    if interrupted:
+        raise typer.Exit(130)

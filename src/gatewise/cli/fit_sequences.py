@@ -1,5 +1,6 @@
 """``gatewise fit --task classify|regress|tag``: a model of whole sequences, or of their steps."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,10 @@ from gatewise.cli.options import Task, say, say_nothing
 if TYPE_CHECKING:
     from gatewise.data.sequences import Sequences
 
-_TRAINED = ("data", "out", "cell", "hidden", "steps", "device", "seed", "quiet")
+_TRAINED = (
+    *("data", "out", "cell", "hidden", "steps", "seed", "quiet"),
+    *("device", "precision", "compile", "tensorboard"),
+)
 _FOUND = ("label", "series", "time", "past")
 
 SEQUENCE_OPTIONS = {
@@ -19,6 +23,9 @@ SEQUENCE_OPTIONS = {
     Task.tag: (*_TRAINED, *_FOUND, "words"),
 }
 """Options of ``fit`` that each task has a use for."""
+
+_Read = tuple[Any, Any, list[str], dict[str, Any]]
+"""Sequences, labels, notes, and how to read such data again."""
 
 SEQUENCES_ALONE = ("label", "labels", "audio", "words")
 """Options that no other task has a use for."""
@@ -32,42 +39,47 @@ def fit_sequences(
     *,
     quiet: bool,
     **parameters: Any,
-) -> None:
-    """Train on the file or folder ``data``, read as ``reading`` says, and write to ``out``."""
+) -> bool:
+    """Train on the file or folder ``data``, read as ``reading`` says, and write to ``out``.
+
+    Returns:
+        Whether Ctrl-C ended the training.
+    """
     if data is None:
         raise typer.BadParameter(f"--task {task.value} wants DATA, a file or a folder")
+    from gatewise.cli.fitting import fit_and_save
     from gatewise.estimators import SequenceClassifier, SequenceRegressor, SequenceTagger
+    from gatewise.training import process_number
 
-    tell = say_nothing if quiet else say
-    shown: dict[str, Any] = {"progress": False} if quiet else {}
-    run = {**shown, **parameters}
-    model: SequenceClassifier | SequenceRegressor | SequenceTagger
+    kinds = {
+        Task.classify: SequenceClassifier,
+        Task.regress: SequenceRegressor,
+        Task.tag: SequenceTagger,
+    }
+    read = _read_tagged if task is Task.tag else partial(_read_whole, task)
+    items, truth, notes, found = read(data, reading)
     kept = {name: reading.get(name) for name in ("series", "time")}
-    if task is Task.tag:
-        model, notes, kept = _fit_tagger(SequenceTagger(**run), data, reading, kept)
-    else:
-        kind = SequenceClassifier if task is Task.classify else SequenceRegressor
-        model, notes, kept = _fit_whole(kind(**run), task, data, reading, kept)
-    model.reading_ = kept
-    model.save(out)
-    for note in (*notes, *model.notes_):
+    tell = say_nothing if quiet or process_number() else say
+    for note in notes:
+        tell(note)
+    model = kinds[task](progress=False if quiet else None, **parameters)
+    model.reading_ = {**kept, **found}
+    interrupted = fit_and_save(model, items, out, tell, truth)
+    for note in model.notes_:
         tell(note)
     tell(f"{model.cell.upper()}, {model.model_.parameters:,} parameters: {out}")
+    return interrupted
 
 
-def _fit_whole(
-    model: Any, task: Task, data: Path, reading: dict[str, Any], kept: dict[str, Any]
-) -> tuple[Any, list[str], dict[str, Any]]:
+def _read_whole(task: Task, data: Path, reading: dict[str, Any]) -> _Read:
     from gatewise.data.read_sequences import read_sequences
 
     found = read_sequences(data, **reading)
-    model.fit(found.values, _labels(found, task))
-    return model, found.notes, {**kept, "past": found.features, "audio": reading.get("audio")}
+    kept = {"past": found.features, "audio": reading.get("audio")}
+    return found.values, _labels(found, task), found.notes, kept
 
 
-def _fit_tagger(
-    model: Any, data: Path, reading: dict[str, Any], kept: dict[str, Any]
-) -> tuple[Any, list[str], dict[str, Any]]:
+def _read_tagged(data: Path, reading: dict[str, Any]) -> _Read:
     from gatewise.data import DataError
     from gatewise.data.tagged import read_tagged
 
@@ -76,10 +88,8 @@ def _fit_tagger(
         raise DataError(
             "no column of labels found; name it with --label, one label a row", name=found.name
         )
-    model.fit(found.items, found.tags)
-    reads_words = isinstance(found.items[0], list)
-    past = None if reads_words else found.features
-    return model, found.notes, {**kept, "past": past, "words": reading.get("words")}
+    past = None if isinstance(found.items[0], list) else found.features
+    return found.items, found.tags, found.notes, {"past": past, "words": reading.get("words")}
 
 
 def _labels(found: "Sequences", task: Task) -> Any:

@@ -85,6 +85,11 @@ Lookback = Annotated[
 Segment = Annotated[int | None, typer.Option(min=1, help="Steps read at once by the recurrence.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Optimiser steps at most. [default: 600]")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
+Precision = Annotated[
+    str | None, typer.Option(help="bf16-mixed, or 16-mixed on a GPU. [default: float32]")
+]
+Compile = Annotated[bool, typer.Option("--compile", help="Train through torch.compile.")]
+TensorBoard = Annotated[Path | None, typer.Option(help="Folder for TensorBoard's files.")]
 Seed = Annotated[int, typer.Option(min=0, help="Fixes everything random.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but the result.")]
 DataArgument = Annotated[Path | None, typer.Argument(help="CSV, TSV (also .gz) or Parquet file.")]

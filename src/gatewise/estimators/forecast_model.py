@@ -19,7 +19,7 @@ from gatewise.data.slicing import until
 from gatewise.data.times import Frequency
 from gatewise.data.windows import Ends, evenly, window_origins, with_truth
 from gatewise.estimators.network import ForecastNet, seasonal_forecast
-from gatewise.training import Execution, Shuffled, TrainingOptions, train
+from gatewise.training import Execution, Shuffled, TrainingError, TrainingOptions, train
 
 _VALIDATION_WINDOWS = 2_000  # evenly chosen; more would cost time and change little
 _FORECAST_BATCH = 512
@@ -152,15 +152,21 @@ class ForecastModel:
             torch.manual_seed(seed)
             net = build_network(panel.columns, panel.frequency, encoder, settings)
             net.start_from(_best_naive(windows, some, panel.frequency.seasons))
-            _, history = train(
-                net,
-                lambda module, chosen: total_error(module, windows, every[chosen]),
-                Shuffled(len(every), settings.training.batch_size, generator),
-                validate,
-                settings.training,
-                execution,
-            )
-        return cls(settings, panel.columns, panel.frequency, encoder, net, history)
+            model = cls(settings, panel.columns, panel.frequency, encoder, net, [])
+            try:
+                _, model.history = train(
+                    net,
+                    lambda module, chosen: total_error(module, windows, every[chosen]),
+                    Shuffled(len(every), settings.training.batch_size, generator),
+                    validate,
+                    settings.training,
+                    execution,
+                )
+            except TrainingError as error:
+                model.history = error.history
+                error.fitted = model if error.module is not None else None
+                raise
+        return model
 
     def forecast(self, panel: Panel, origins: np.ndarray | None = None) -> np.ndarray:
         """Forecast from ``origins`` (n,), flat indices into the panel: (n, horizon), float64.

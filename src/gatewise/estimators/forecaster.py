@@ -3,7 +3,6 @@
 import os
 import warnings
 from collections.abc import Callable, Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -29,9 +28,10 @@ from gatewise.estimators.parameters import (
     check_parameters,
     execution,
     require_count,
+    saved_parameters,
     training_options,
 )
-from gatewise.training import TrainingOptions
+from gatewise.training import TrainingError, TrainingOptions, discard
 from gatewise.training.progress import progress_bar
 
 _COUNTS = ("horizon", "lookback", "segment")
@@ -69,6 +69,11 @@ class Forecaster(BaseEstimator):
         random_state: fixes initial weights, dropout and order: same machine, threads and versions,
             same bits.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``.
+        precision: ``"bf16-mixed"``, or on a GPU ``"16-mixed"``; None is float32.
+        compile: train through ``torch.compile``.
+        checkpoint: file that a killed ``fit`` goes on from, given the same parameters and data;
+            ``save`` deletes it. None keeps none.
+        tensorboard: folder for TensorBoard's files (``pip install 'gatewise[tensorboard]'``).
         progress: show a progress bar on stderr; None shows it on a terminal.
 
     Attributes:
@@ -106,6 +111,10 @@ class Forecaster(BaseEstimator):
         validation: float = 0.1,
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
+        precision: str | None = None,
+        compile: bool = False,  # noqa: A002 (torch's name for it)
+        checkpoint: str | os.PathLike[str] | None = None,
+        tensorboard: str | os.PathLike[str] | None = None,
         progress: bool | None = None,
     ) -> None:
         self.horizon = horizon
@@ -132,6 +141,10 @@ class Forecaster(BaseEstimator):
         self.validation = validation
         self.random_state = random_state
         self.device = device
+        self.precision = precision
+        self.compile = compile
+        self.checkpoint = checkpoint
+        self.tensorboard = tensorboard
         self.progress = progress
 
     def fit(self, data: Any, y: None = None) -> "Forecaster":  # noqa: ARG002
@@ -217,7 +230,8 @@ class Forecaster(BaseEstimator):
         for fold in range(folds):
             stop = (lengths - (folds - 1 - fold) * test).clip(min=0)
             start = (stop - test).clip(min=0)
-            model = clone(self)._fit_panel(panel, start).model_
+            fresh = clone(self).set_params(checkpoint=None, tensorboard=None)
+            model = fresh._fit_panel(panel, start).model_
             seen = until(panel, stop)
             offsets = np.concatenate([[0], np.cumsum(stop)])
             shape = {"lookback": model.settings.lookback, "horizon": self.horizon}
@@ -252,16 +266,14 @@ class Forecaster(BaseEstimator):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model to one safetensors file."""
         check_is_fitted(self, "model_")
-        params = self.get_params()
-        if not isinstance(self.random_state, Integral):  # a generator's state is not kept
-            params["random_state"] = None
         header = {
-            "params": params,
+            "params": saved_parameters(self),
             "train_end": self.train_end_,
             "notes": self.notes_,
             **self.model_.to_json(),
         }
         write_model(path, "forecast", header, self.model_.net.state_dict())
+        discard(self.checkpoint, self.history_)
 
     @classmethod
     def _from_file(cls, header: dict[str, Any], weights: dict[str, Any]) -> "Forecaster":
@@ -281,21 +293,29 @@ class Forecaster(BaseEstimator):
         held_back = [max(int(end * self.validation), self.horizon) for end in ends]
         train_end = np.asarray(ends) - (held_back if self.validation else 0)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        failed = None
         with progress_bar(self.cell.upper(), self.progress) as on_step:
-            model = ForecastModel.fit(
-                panel,
-                np.maximum(train_end, 0),
-                ends,
-                self._settings(lookback),
-                seed=seed,
-                execution=execution(self, on_step),
-            )
+            try:
+                model = ForecastModel.fit(
+                    panel,
+                    np.maximum(train_end, 0),
+                    ends,
+                    self._settings(lookback),
+                    seed=seed,
+                    execution=execution(self, on_step, (panel, list(ends))),
+                )
+            except TrainingError as error:
+                if error.fitted is None:
+                    raise
+                failed, model = error, error.fitted
         last = {
             name: str(times[end - 1])
             for name, times, end in zip(panel.series, panel.times, ends, strict=True)
             if end > 0
         }
         self._keep(model, last, panel.notes)
+        if failed is not None:
+            raise failed
         return self
 
     def _keep(self, model: ForecastModel, train_end: dict[str, str], notes: list[str]) -> None:

@@ -4,12 +4,16 @@ from collections.abc import Iterable
 from numbers import Integral
 from typing import Any
 
+import joblib
+
 from gatewise.estimators.recurrent import CELLS, OWN_OPTIONS
 from gatewise.training import Execution, TrainingOptions
 from gatewise.training.progress import OnProgress
 
 _COUNTS = ("steps", "batch_size", "hidden_size", "num_layers", "patience")
 _SHARES = ("validation", "dropout")
+_FILES = frozenset({"checkpoint", "tensorboard"})
+_UNDECIDING = _FILES | {"device", "progress", "precision", "compile", "steps", "batch_size"}
 
 
 def check_parameters(
@@ -55,8 +59,31 @@ def training_options(estimator: Any, **others: Any) -> TrainingOptions:
     return TrainingOptions(**{**given, **others})
 
 
-def execution(estimator: Any, on_step: OnProgress | None) -> Execution:
-    """Gather where and how to train from an estimator's parameters of the same names."""
+def execution(estimator: Any, on_step: OnProgress | None, data: Any = None) -> Execution:
+    """Gather where and how to train from an estimator's parameters of the same names.
+
+    Args:
+        estimator: has them.
+        on_step: moves a progress bar.
+        data: what it is trained on, arrays and plain values: a checkpoint of a training on other
+            data is refused by its hash.
+    """
     names = ("device", "precision", "compile", "checkpoint", "tensorboard")
     given = {name: getattr(estimator, name) for name in names if hasattr(estimator, name)}
-    return Execution(**given, on_step=on_step)
+    if given.get("checkpoint") is not None:
+        given["identity"] = {**_deciding(estimator), "data": joblib.hash(data)}
+    return Execution(**given, on_step=on_step, interruptible=True)
+
+
+def saved_parameters(estimator: Any) -> dict[str, Any]:
+    """Give the parameters that a model file keeps: no generator's state, no file of this run."""
+    parameters = estimator.get_params()
+    if not isinstance(parameters.get("random_state"), Integral):
+        parameters["random_state"] = None
+    return {**parameters, **dict.fromkeys(_FILES & set(parameters))}
+
+
+def _deciding(estimator: Any) -> dict[str, Any]:
+    """Give the parameters that decide what is learnt, as they are told apart by their words."""
+    parameters = saved_parameters(estimator)
+    return {name: str(v) for name, v in parameters.items() if name not in _UNDECIDING}

@@ -7,8 +7,8 @@ from gatewise.training.errors import TrainingError
 from gatewise.training.execution import Execution
 from gatewise.training.loop import train
 from gatewise.training.options import TrainingOptions
-from gatewise.training.processes import process_count, process_number
 from gatewise.training.threads import torch_threads
+from gatewise.training.torchrun import process_count, process_number
 
 __all__ = [
     "Batches",

@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+import pickle
 import time
 import warnings
 from pathlib import Path
@@ -71,7 +72,13 @@ class Checkpoint:
                 f"{self.path}: a damaged checkpoint ({len(rest):,} of {length:,} bytes of state): "
                 "delete it to begin anew"
             )
-        return torch.load(io.BytesIO(rest), map_location="cpu", weights_only=True)
+        try:
+            return torch.load(io.BytesIO(rest), map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError:
+            raise TrainingError(
+                f"{self.path}: a checkpoint that holds more than numbers, so it is not read: "
+                "delete it to begin anew"
+            ) from None
 
     def write(self, state: dict[str, Any]) -> None:
         """Write ``state``, or raise OSError and leave the file as it was."""
@@ -119,6 +126,10 @@ class Checkpoint:
                     stacklevel=2,
                 )
             self._failed = True
+
+    def remove(self) -> None:
+        """Delete the file."""
+        self.path.unlink(missing_ok=True)
 
     @property
     def due(self) -> bool:

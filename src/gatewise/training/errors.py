@@ -11,6 +11,7 @@ class TrainingError(RuntimeError):
     Attributes:
         module: the module with the best weights so far, where some were validated; else None.
         history: the rows of the history up to there.
+        fitted: what an estimator has made of the module, for whoever keeps it; else None.
     """
 
     def __init__(
@@ -22,3 +23,4 @@ class TrainingError(RuntimeError):
         super().__init__(message)
         self.module = module
         self.history = history or []
+        self.fitted: Any = None

@@ -79,6 +79,8 @@ def train(
                     execution.on_step(course.step, options.steps, course.words())
                 course.look_up(checkpoint, interrupts.noted)
         except NotFiniteError as found:
+            if checkpoint is not None and not course.history and processes.first:
+                checkpoint.remove()  # it has nothing that could be gone on with
             raise course.failure(found.what, found.value) from None
     return learner.load_best(), course.history
 

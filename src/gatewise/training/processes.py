@@ -13,22 +13,10 @@ from torch import Tensor, nn
 
 from gatewise.training.errors import TrainingError
 from gatewise.training.execution import Execution
+from gatewise.training.torchrun import process_count
 
 T = TypeVar("T")
 _PRECISIONS = (None, "32-true", "bf16-mixed", "16-mixed")
-
-
-def process_number() -> int:
-    """Give this process's number among those that ``torchrun`` started; 0 for one alone.
-
-    Number 0 speaks and writes files; the others only train.
-    """
-    return int(os.environ.get("RANK", "0"))
-
-
-def process_count() -> int:
-    """Give how many processes ``torchrun`` started; 1 for one alone."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 class _Replicas(DDPStrategy):

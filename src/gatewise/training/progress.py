@@ -4,6 +4,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from gatewise.training.torchrun import process_number
+
 OnProgress = Callable[[int, int, str], None]
 """Takes (done, in all, what the last was or came to)."""
 
@@ -14,9 +16,10 @@ def progress_bar(title: str, show: bool | None) -> Iterator[OnProgress | None]:
 
     Args:
         title: what stands before the bar.
-        show: True or False; None shows it when stderr is a terminal.
+        show: True or False; None shows it when stderr is a terminal. Of several processes only the
+            first shows it.
     """
-    if not (sys.stderr.isatty() if show is None else show):
+    if process_number() or not (sys.stderr.isatty() if show is None else show):
         yield None
         return
     from rich.console import Console
