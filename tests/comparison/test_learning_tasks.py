@@ -170,7 +170,7 @@ def test_task_without_data_is_refused():
 
 def test_labels_that_cannot_be_told_are_refused(tmp_path):
     data = sequences()
-    with pytest.raises(DataError, match="must be numbers to be regressed, got 'k0'"):
+    with pytest.raises(DataError, match="the label 'k0' is no number"):
         gatewise.compare(data, task="regress", **TINY, out=tmp_path / "run")
     data.labels[0] = "only one"
     with pytest.raises(DataError, match="class 'only one' has 1 cases; 4 folds need 5"):

@@ -1,12 +1,12 @@
 """``gatewise fit``: train one model and keep it as one file."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gatewise.cli import options
-from gatewise.cli.fit_text import TEXT_ALONE, TEXT_OPTIONS, Unit, fit_text
 from gatewise.cli.options import (
     check_out,
     given,
@@ -46,12 +46,14 @@ def fit(
     resample: options.Resample = None,
     cell: Annotated[options.CellName, typer.Option(help="Which cell.")] = options.CellName.lstm,
     hidden: Annotated[
-        int | None, typer.Option(min=1, help="Hidden size. [default: 64; text: 512]")
+        int | None, typer.Option(min=1, help="Hidden size. [default: 64; tag: 128; text: 512]")
     ] = None,
-    unit: Annotated[Unit, typer.Option(help="What a text is made of.")] = Unit.character,
-    lines: Annotated[
-        bool, typer.Option("--lines", help="Each line of a text is a document of its own.")
-    ] = False,
+    label: options.Label = None,
+    labels: options.Labels = None,
+    audio: options.Audio = None,
+    words: options.Words = None,
+    unit: options.UnitOption = None,
+    lines: options.Lines = False,
     steps: options.Steps = None,
     device: options.Device = "auto",
     precision: options.Precision = None,
@@ -68,6 +70,9 @@ def fit(
     Example: gatewise fit bikes.csv --target users --horizon 24 --out bikes.safetensors
 
     \b
+    Example: gatewise fit steps.csv --task classify --label activity --out activity.safetensors
+
+    \b
     Example: gatewise fit plays.txt --task text --out plays.safetensors
 
     \b
@@ -76,69 +81,56 @@ def fit(
     if (data is None) == (source is None):
         raise typer.BadParameter("give either DATA or --from RUN")
     check_out(out)
-    if task is options.Task.text:
-        only_with_task(context, task, *TEXT_OPTIONS)
-        parameters = {
-            "cell": cell.value,
-            "unit": unit.value,
-            "lines": lines,
-            **given(hidden_size=hidden, steps=steps),
-            "device": device,
-            "precision": precision,
-            "compile": compile,
-            "tensorboard": tensorboard,
-            "random_state": seed,
-            "progress": False if quiet else None,
-        }
-        fit_text(data, out, parameters, quiet=quiet)
-        return
-    only_with_task(context, task, *(set(context.params) - {*TEXT_ALONE}))
+    from gatewise.cli.fit_tasks import make_work, options_of, parts_of
     from gatewise.cli.fitting import fit_and_save
-    from gatewise.estimators import Forecaster
     from gatewise.training import process_number
 
+    run = {"device": device, "precision": precision, "compile": compile, "tensorboard": tensorboard}
     if source is not None:
-        beside = ("device", "precision", "compile", "tensorboard")
-        only_beside_from(context, "out", *beside, "seed", "quiet")
+        only_beside_from(context, "out", *run, "seed", "quiet")
         from gatewise.comparison.winner import winner
 
-        path, parameters = winner(source)
-        data = Path(path)
+        won = winner(source)
+        task, data, parts, learnt = (
+            options.Task(won.task),
+            Path(won.path),
+            won.parts,
+            won.parameters,
+        )
     else:
-        if horizon is None:
-            raise typer.BadParameter("--horizon is needed: how many steps to forecast")
-        parameters = {
-            "horizon": horizon,
-            "lookback": lookback,
-            "segment": segment,
-            "target": target,
-            "time": split(time),
-            "series": series,
-            "past": split(past),
-            "future": split(future) or (),
-            "static": split(static) or (),
-            "frequency": frequency,
-            "decimal": decimal,
-            "encoding": encoding,
-            "missing": split(missing),
-            "timezone": timezone,
-            "resample": resample,
-            "cell": cell.value,
-            **given(hidden_size=hidden, steps=steps),
+        only_with_task(context, task, *options_of(task))
+        every = {
+            **{"horizon": horizon, "lookback": lookback, "segment": segment, "target": target},
+            **{"time": split(time), "series": series, "past": split(past)},
+            **{"future": split(future), "static": split(static), "frequency": frequency},
+            **{"decimal": decimal, "encoding": encoding, "missing": split(missing)},
+            **{"timezone": timezone, "resample": resample},
+            **{"label": label, "labels": labels, "audio": audio and audio.value, "words": words},
+            **{"unit": unit and unit.value, "lines": lines or None},
         }
-    forecaster = Forecaster(
-        **parameters,
-        device=device,
-        precision=precision,
-        compile=compile,
-        tensorboard=tensorboard,
-        random_state=seed,
-        progress=False if quiet else None,
-    )
+        parts = {name: every[name] for name in parts_of(task)}
+        learnt = {"cell": cell.value, **given(hidden_size=hidden, steps=steps)}
+    assert data is not None  # one of the two was given
+    parameters = {**learnt, **run, "random_state": seed, "progress": False if quiet else None}
+    work = make_work(task, data, parts, parameters)
     tell = say_nothing if quiet or process_number() else say
-    interrupted = fit_and_save(forecaster, data, out, tell)
-    for note in forecaster.notes_:
+    for note in work.notes:
         tell(note)
-    tell(f"{forecaster.cell.upper()}, {forecaster.model_.parameters:,} parameters: {out}")
+    interrupted = fit_and_save(work, out, tell)
+    _describe(work.estimator, out, tell)
     if interrupted:
         raise typer.Exit(130)
+
+
+def _describe(estimator: Any, out: Path, tell: Callable[[str], None]) -> None:
+    """Say what was found in the data, how good the model is, and how large."""
+    from gatewise.estimators import network_of
+    from gatewise.estimators.forecast_model import count_parameters
+
+    for note in estimator.notes_:
+        tell(note)
+    errors = [row["validation_error"] for row in estimator.history_]
+    if errors and None not in errors:
+        tell(f"validation error {min(errors):.4f}")
+    count = count_parameters(network_of(estimator))
+    tell(f"{estimator.cell.upper()}, {count:,} parameters: {out}")

@@ -2,14 +2,32 @@
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gatewise.training import TrainingError, process_number, was_interrupted
 
 
-def fit_and_save(estimator: Any, data: Any, out: Path, say: Callable[[str], None]) -> bool:
-    """Fit ``estimator`` on ``data`` and write it to ``out``; a killed call goes on when repeated.
+@dataclass(frozen=True)
+class Work:
+    """An estimator, and what it is to be fitted on.
+
+    Attributes:
+        estimator: has ``fit``, ``save``, ``history_``, ``notes_`` and the parameter ``checkpoint``.
+        data: what ``fit`` takes first.
+        truth: what ``fit`` takes beside the data: labels; None where they stand in it.
+        notes: what was found while the data was read, one line each.
+    """
+
+    estimator: Any
+    data: Any
+    truth: Any = None
+    notes: list[str] = field(default_factory=list)
+
+
+def fit_and_save(work: Work, out: Path, say: Callable[[str], None]) -> bool:
+    """Fit an estimator and write it to ``out``; a killed call goes on when repeated.
 
     The training's state is kept in ``OUT.checkpoint`` until the model is written. Ctrl-C ends the
     training early: the model of the best weights so far is written, and the checkpoint stays. Where
@@ -17,14 +35,14 @@ def fit_and_save(estimator: Any, data: Any, out: Path, say: Callable[[str], None
     stays as it was. Under ``torchrun`` only the first process writes.
 
     Args:
-        estimator: has ``fit``, ``save``, ``history_`` and the parameter ``checkpoint``.
-        data: what ``fit`` takes.
+        work: what is fitted.
         out: the model file.
         say: takes each line about the work.
 
     Returns:
         Whether Ctrl-C ended it: the command's exit code is 130 then.
     """
+    estimator = work.estimator
     first = process_number() == 0
     checkpoint = out.with_name(f"{out.name}.checkpoint")
     best = out.with_name(f"{out.name}.best")
@@ -35,7 +53,7 @@ def fit_and_save(estimator: Any, data: Any, out: Path, say: Callable[[str], None
         if not first:  # the first process gives them
             warnings.simplefilter("ignore")
         try:
-            estimator.fit(data)
+            estimator.fit(work.data, work.truth)
         except TrainingError as error:
             if error.fitted is None or not first:
                 raise

@@ -1,4 +1,4 @@
-"""``gatewise predict``: forecasts from a model file, or how well it foresees a text."""
+"""``gatewise predict``: forecasts, labels, or how well a text is foreseen, from a model file."""
 
 import math
 import sys
@@ -20,7 +20,9 @@ FORMATS = (".csv", ".parquet")
 
 def predict(
     model: Annotated[Path, typer.Argument(help="Model file that 'gatewise fit' wrote.")],
-    data: Annotated[Path, typer.Argument(help="The history: CSV, TSV (also .gz) or Parquet file.")],
+    data: Annotated[
+        Path, typer.Argument(help="What to read: a file, or a folder, of the model's kind.")
+    ],
     future: Annotated[
         Path | None, typer.Option(help="The next rows of the columns known in the future.")
     ] = None,
@@ -31,6 +33,7 @@ def predict(
 ) -> None:
     """Forecast the steps behind the end of DATA, with the times they are for.
 
+    A model of sequences gives a row for each with its label, or a row for each step.
     A language model says how many nats and bits a character of DATA, a text, costs.
 
     \b
@@ -43,7 +46,8 @@ def predict(
         raise typer.BadParameter(f"--out must end in {' or '.join(FORMATS)}, got {out.name}")
     if out is not None:
         check_out(out)
-    from gatewise.estimators import LanguageModel, load
+    from gatewise.cli.predict_sequences import predict_steps, predict_whole
+    from gatewise.estimators import Forecaster, LanguageModel, SequenceTagger, load
     from gatewise.files import replacing
 
     tell = say_nothing if quiet else say
@@ -54,8 +58,14 @@ def predict(
                 "--future is for forecasts; a language model has no use for it"
             )
         rows, what = _cost(loaded, data), "text"
-    else:
+    elif isinstance(loaded, Forecaster):
         rows, what = loaded.predict(data, future=future, say=tell), "forecasts"
+    elif future is not None:
+        raise typer.BadParameter("--future is for forecasts; this model has no use for it")
+    elif isinstance(loaded, SequenceTagger):
+        rows, what = predict_steps(loaded, data, tell), "steps"
+    else:
+        rows, what = predict_whole(loaded, data, tell), "sequences"
     if out is None:
         sys.stdout.write(rows.write_csv())
         return

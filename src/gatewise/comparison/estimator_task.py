@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from gatewise.comparison.task import Outcome
+from gatewise.estimators import network_of
 from gatewise.estimators.defaults import default_batch
 from gatewise.estimators.forecast_model import count_parameters
 from gatewise.nn.base import RecurrentLayer
@@ -101,7 +102,7 @@ class EstimatorTask(ABC):
 
     def parameters(self, cell: str, hidden_size: int) -> int:
         """Count the parameters of the network with ``hidden_size`` units."""
-        return count_parameters(network(self._barely_fitted(cell, hidden_size)))
+        return count_parameters(network_of(self._barely_fitted(cell, hidden_size)))
 
     def train(
         self, cell: str, hidden_size: int, fold: int, *, seed: int, rate_factor: float = 1.0
@@ -112,7 +113,7 @@ class EstimatorTask(ABC):
         rate = model.learning_rate * rate_factor
         model.set_params(steps=self.steps, learning_rate=rate, random_state=seed)
         model.fit(*self.take(part.train))
-        net, history = network(model), model.history_
+        net, history = network_of(model), model.history_
         about = {
             "hidden": hidden_size,
             "parameters": count_parameters(net),
@@ -134,7 +135,7 @@ class EstimatorTask(ABC):
     def timed(self, cell: str, hidden_size: int) -> "TimedEstimator":
         """Make an estimator ready to be timed on the last fold's training part."""
         model = self.estimator(cell, hidden_size)
-        layer = main_layer(network(self._barely_fitted(cell, hidden_size)))
+        layer = main_layer(network_of(self._barely_fitted(cell, hidden_size)))
         data = self.take(self.parts[-1].train)
         return TimedEstimator(model, data, layer, self.batch_steps())
 
@@ -169,11 +170,6 @@ class TimedEstimator:
         """Give the seconds of one optimiser step, over ``steps`` of them."""
         history = self.model.set_params(steps=steps).fit(*self.data).history_
         return history[-1]["seconds"] / history[-1]["step"]
-
-
-def network(model: Any) -> Any:
-    """Give the network of a fitted estimator."""
-    return getattr(model.model_, "net", model.model_)
 
 
 def main_layer(net: Any) -> RecurrentLayer:

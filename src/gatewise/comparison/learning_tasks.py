@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,8 @@ from gatewise.comparison.tag_task import TagTask
 from gatewise.comparison.task import Made
 from gatewise.comparison.text_task import TextTask, cut_text
 from gatewise.data.corpus import read_documents
-from gatewise.data.errors import DataError
 from gatewise.data.read_sequences import read_sequences
 from gatewise.data.reading import Reading
-from gatewise.data.sequences import Sequences
 from gatewise.data.tagged import read_tagged
 from gatewise.estimators.defaults import default_batch, default_steps
 
@@ -54,7 +53,7 @@ def _sequences(
 ) -> tuple[EstimatorTask, str]:
     sequences = read_sequences(data, reading=reading, **parts)
     numbers = common["task"] == "regress"
-    labels = _labels(sequences, numbers=numbers)
+    labels = sequences.numbers() if numbers else sequences.classes()
     told = (common["folds"], common["seed"], sequences.name)
     cut = cut_cases(len(labels), *told) if numbers else cut_classes(labels, *told)
     task = (RegressTask if numbers else ClassifyTask)(
@@ -63,7 +62,7 @@ def _sequences(
         steps=_steps(common, len(cut[0].train), epochs=30),
         device=common["device"],
         notes=sequences.notes,
-        sequences=sequences,
+        sequences=replace(sequences, labels=labels),
     )
     return task, _hash(*sequences.values, labels)
 
@@ -81,7 +80,7 @@ def _tags(
         notes=tagged.notes,
         tagged=tagged,
     )
-    return task, _hash(*tagged.items, *tagged.tags)
+    return task, _hash(*tagged.items, *tagged.labels())
 
 
 def _text(
@@ -101,22 +100,6 @@ def _text(
         unit=parts["unit"] or "character",
     )
     return task, _hash(documents.texts)
-
-
-def _labels(sequences: Sequences, *, numbers: bool) -> np.ndarray:
-    """Give the labels; refuse none at all, or text where numbers are wanted."""
-    labels = sequences.labels
-    if labels is None:
-        raise DataError(
-            "no labels; name the column that holds them with label (--label)", name=sequences.name
-        )
-    if numbers and labels.dtype.kind not in "fiu":
-        raise DataError(
-            f"the labels must be numbers to be regressed, got {str(labels[0])!r}; to tell classes "
-            "apart take task 'classify'",
-            name=sequences.name,
-        )
-    return labels
 
 
 def _steps(common: Mapping[str, Any], examples: int, epochs: int, most: int = 128) -> int:

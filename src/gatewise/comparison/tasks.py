@@ -15,7 +15,7 @@ EXAMPLE = "the bundled example, hourly bike hires in Washington, 2011 and 2012"
 
 _COLUMNS = ("target", "time", "series", "past", "future", "static", "frequency")
 _SEQUENCES = ("label", "series", "time", "past", "labels", "audio")
-_PARTS = {
+PARTS = {
     "forecast": ("horizon", "lookback", "segment", *_COLUMNS),
     "classify": _SEQUENCES,
     "regress": _SEQUENCES,
@@ -24,7 +24,7 @@ _PARTS = {
 }
 """The arguments of each task beside those that all share."""
 
-TASKS = tuple(_PARTS)
+TASKS = tuple(PARTS)
 
 
 def make_task(
@@ -46,7 +46,7 @@ def make_task(
     require_one_of("task", kind, TASKS)
     if data is None and kind != "forecast":
         raise ArgumentError(f"task {kind!r} needs data: the bundled example is for forecasts")
-    own = _PARTS[kind]
+    own = PARTS[kind]
     unread = [name for name, value in parts.items() if value and name not in own]
     if unread:
         raise ArgumentError(f"task {kind!r} has no use for {unread[0]}: leave it out")
@@ -67,7 +67,7 @@ def require_same_data(record: Mapping[str, Any], source: str | os.PathLike[str])
     told = {name: arguments.pop(name) for name in READING_PARAMETERS if name in arguments}
     parts = {
         name: value
-        for own in _PARTS.values()
+        for own in PARTS.values()
         for name in own
         if (value := arguments.pop(name, None)) is not None
     }

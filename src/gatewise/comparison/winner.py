@@ -1,7 +1,8 @@
-"""The cell that a run says to take, as a forecaster's parameters."""
+"""The cell that a run says to take, as what an estimator is made and fitted from."""
 
 import os
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,33 @@ import numpy as np
 
 from gatewise.comparison.plan import Plan, Trial
 from gatewise.comparison.run_folder import RunFolder, finished_trials
-from gatewise.comparison.tasks import require_same_data
+from gatewise.comparison.tasks import PARTS, flat_arguments, require_same_data
 from gatewise.data.errors import DataError
 from gatewise.data.reading import READING_PARAMETERS
 
 
-def winner(source: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
-    """Give the data and the parameters of ``Forecaster`` for the cell that a run says to take.
+@dataclass(frozen=True)
+class Winner:
+    """The cell that a run says to take.
 
-    It is trained on everything, with no validation part kept back: for as many optimiser steps as
-    the trials' best weights had seen, in the median, with the learning rate that most of them
-    chose.
+    Attributes:
+        task: of the run.
+        path: of its data.
+        parts: what the data is, by the names of ``compare``'s arguments.
+        parameters: of the estimator.
+    """
+
+    task: str
+    path: str
+    parts: dict[str, Any]
+    parameters: dict[str, Any]
+
+
+def winner(source: str | os.PathLike[str]) -> Winner:
+    """Give the cell that a run says to take, and how to train it on everything.
+
+    No validation part is kept back: it is trained for as many optimiser steps as the trials' best
+    weights had seen, in the median, with the learning rate that most of them chose.
 
     Raises:
         DataError: if ``source`` is not a finished run, or its data is gone or has changed.
@@ -34,15 +51,14 @@ def winner(source: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
     cell = result["verdict"]["take"]
     names = [Trial(cell, f, s).name for f in range(plan.folds) for s in range(plan.seeds)]
     trials = list(finished_trials(run, names).values())
-    arguments = record["arguments"]
-    return path, {
-        **{name: arguments[name] for name in ("horizon", "lookback", "segment")},
-        **arguments["columns"],
-        "frequency": arguments["frequency"],
+    arguments = flat_arguments(record)
+    told = (*PARTS[plan.task], *READING_PARAMETERS)
+    parameters = {
         "cell": cell,
         "hidden_size": plan.hidden[cell],
         "steps": int(np.median([trial["best_step"] for trial in trials])),
         "learning_rate": Counter(t["learning_rate"] for t in trials).most_common(1)[0][0],
         "validation": 0.0,
-        **{name: value for name, value in arguments.items() if name in READING_PARAMETERS},
     }
+    parts = {name: arguments[name] for name in told if name in arguments}
+    return Winner(plan.task, path, parts, parameters)

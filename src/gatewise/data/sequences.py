@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gatewise.data.counting import counted
+from gatewise.data.errors import DataError
 
 
 @dataclass
@@ -29,6 +30,46 @@ class Sequences:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def classes(self) -> np.ndarray:
+        """Give the labels as classes (N,): text or whole numbers.
+
+        Raises:
+            DataError: there are none, or they are no classes.
+        """
+        labels = self._require_labels()
+        if labels.dtype.kind != "f":
+            return labels
+        broken = labels[labels % 1 != 0]
+        if len(broken):
+            raise DataError(
+                f"the labels are numbers such as {broken[0]:g}, not classes; take task 'regress'",
+                name=self.name,
+            )
+        return labels.astype(int)
+
+    def numbers(self) -> np.ndarray:
+        """Give the labels as numbers (N,), also where they were read as text.
+
+        Raises:
+            DataError: there are none, or one is no number.
+        """
+        labels = self._require_labels()
+        wrong = next((label for label in labels.tolist() if not _is_number(label)), None)
+        if wrong is not None:
+            raise DataError(
+                f"the label {wrong!r} is no number; take task 'classify'", name=self.name
+            )
+        return labels.astype(float)
+
+    def _require_labels(self) -> np.ndarray:
+        if self.labels is None:
+            raise DataError(
+                "no labels found; name their column with label (--label), or the table of a folder "
+                "with labels (--labels)",
+                name=self.name,
+            )
+        return self.labels
 
     def describe(self) -> str:
         """One line: how many sequences, how long, how many features."""
@@ -62,3 +103,24 @@ class Tagged:
 
     def __len__(self) -> int:
         return len(self.tags)
+
+    def labels(self) -> list[list[str]]:
+        """Give the labels of each step.
+
+        Raises:
+            DataError: there are none.
+        """
+        if not any(self.tags):
+            raise DataError(
+                "no column of labels found; name it with label (--label), one label a row",
+                name=self.name,
+            )
+        return self.tags
+
+
+def _is_number(label: str | float) -> bool:
+    try:
+        float(label)
+    except ValueError:
+        return False
+    return True

@@ -2,7 +2,7 @@
 
 from gatewise.estimators.forecaster import Forecaster
 from gatewise.estimators.language_model import LanguageModel
-from gatewise.estimators.loading import load
+from gatewise.estimators.loading import load, network_of
 from gatewise.estimators.sequence_estimators import SequenceClassifier, SequenceRegressor
 from gatewise.estimators.tagger import SequenceTagger
 
@@ -13,4 +13,5 @@ __all__ = [
     "SequenceRegressor",
     "SequenceTagger",
     "load",
+    "network_of",
 ]

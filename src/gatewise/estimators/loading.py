@@ -3,6 +3,8 @@
 import os
 from typing import Any
 
+from torch import nn
+
 from gatewise.data.errors import DataError
 from gatewise.estimators.forecaster import Forecaster
 from gatewise.estimators.language_model import LanguageModel
@@ -33,3 +35,8 @@ def load(path: str | os.PathLike[str]) -> Any:
         return _TASKS[task]._from_file(header, weights)
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise DataError(f"{path}: a damaged model file: {type(error).__name__}: {error}") from None
+
+
+def network_of(estimator: Any) -> nn.Module:
+    """Give the network of a fitted estimator."""
+    return getattr(estimator.model_, "net", estimator.model_)

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from functools import partial
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -19,19 +18,25 @@ from torch.nn import functional as F
 from gatewise.data.scaling import unit
 from gatewise.estimators.defaults import default_batch, default_steps
 from gatewise.estimators.model_file import write_model
-from gatewise.estimators.parameters import check_parameters, execution, training_options
+from gatewise.estimators.parameters import (
+    check_parameters,
+    execution,
+    saved_parameters,
+    training_options,
+)
 from gatewise.estimators.sequence_input import as_sequences
 from gatewise.estimators.sequence_model import Loss, SequenceModel, SequenceSettings, hold_back
+from gatewise.training import TrainingError, discard
 from gatewise.training.progress import progress_bar
 
 _EPOCHS = 30  # at least, where steps is None
-OF_THE_RUN = ("checkpoint", "tensorboard")  # parameters that say where, and are not kept in a file
 
 
 class _SequenceEstimator(BaseEstimator):
     """What classifier and regressor share; their docstrings name the parameters."""
 
     task: str
+    reading_: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -52,6 +57,7 @@ class _SequenceEstimator(BaseEstimator):
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
         precision: str | None = None,
+        compile: bool = False,  # noqa: A002 (torch's name for it)
         checkpoint: str | os.PathLike[str] | None = None,
         tensorboard: str | os.PathLike[str] | None = None,
         progress: bool | None = None,
@@ -72,6 +78,7 @@ class _SequenceEstimator(BaseEstimator):
         self.random_state = random_state
         self.device = device
         self.precision = precision
+        self.compile = compile
         self.checkpoint = checkpoint
         self.tensorboard = tensorboard
         self.progress = progress
@@ -80,18 +87,17 @@ class _SequenceEstimator(BaseEstimator):
         """Write the fitted model to one safetensors file."""
         check_is_fitted(self, "model_")
         write_model(path, self.task, self._header(), self.model_.net.state_dict())
+        discard(self.checkpoint, self.history_)
 
     def _header(self) -> dict[str, Any]:
-        params = {**self.get_params(), **dict.fromkeys(OF_THE_RUN)}
-        if not isinstance(self.random_state, Integral):  # a generator's state is not kept
-            params["random_state"] = None
         names = getattr(self, "feature_names_in_", None)
         return {
-            "params": params,
+            "params": saved_parameters(self),
             "n_features_in": self.n_features_in_,
             "is_table": self._is_table,
             "feature_names_in": None if names is None else list(names),
             "notes": self.notes_,
+            "reading": self.reading_,
             **self.model_.to_json(),
         }
 
@@ -101,6 +107,7 @@ class _SequenceEstimator(BaseEstimator):
         if header["feature_names_in"] is not None:
             self.feature_names_in_ = np.array(header["feature_names_in"], dtype=object)
         self.notes_ = header["notes"]
+        self.reading_ = header["reading"]
 
     def _keep(self, model: SequenceModel) -> None:
         self.model_ = model
@@ -130,16 +137,21 @@ class _SequenceEstimator(BaseEstimator):
         held_back = hold_back(y, self.validation, seed)
         examples = len(values) - len(held_back)
         with progress_bar(self.cell.upper(), self.progress) as on_step:
-            model = SequenceModel.fit(
-                values,
-                truth,
-                held_back,
-                sequence_settings(self, outputs, examples, _EPOCHS),
-                loss,
-                validation_loss,
-                seed=seed,
-                execution=execution(self, on_step),
-            )
+            try:
+                model = SequenceModel.fit(
+                    values,
+                    truth,
+                    held_back,
+                    sequence_settings(self, outputs, examples, _EPOCHS),
+                    loss,
+                    validation_loss,
+                    seed=seed,
+                    execution=execution(self, on_step, (values, y)),
+                )
+            except TrainingError as error:
+                if error.fitted is not None:
+                    self._keep(error.fitted)
+                raise
         self._keep(model)
 
     def _outputs(self, X: Any) -> np.ndarray:
@@ -177,9 +189,11 @@ class SequenceClassifier(ClassifierMixin, _SequenceEstimator):
         random_state: fixes initial weights, noise, dropout and order: same machine, threads and
             versions, same bits.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``.
-        precision: such as ``"bf16-mixed"``; None is float32.
-        checkpoint: file that a killed training goes on from; None keeps none.
-        tensorboard: folder for TensorBoard's logs; None writes none.
+        precision: ``"bf16-mixed"``, or on a GPU ``"16-mixed"``; None is float32.
+        compile: train through ``torch.compile``.
+        checkpoint: file that a killed ``fit`` goes on from, given the same parameters and data;
+            ``save`` deletes it. None keeps none.
+        tensorboard: folder for TensorBoard's files (``pip install 'gatewise[tensorboard]'``).
         progress: show a progress bar on stderr; None shows it on a terminal.
 
     Attributes:
@@ -188,6 +202,7 @@ class SequenceClassifier(ClassifierMixin, _SequenceEstimator):
         model_: the trained scaler and network.
         history_: one row for each evaluation of the training.
         notes_: what was found in the data and done to it, one line each.
+        reading_: how ``gatewise fit`` read its data; None where ``fit`` was called from Python.
     """
 
     task = "classify"
@@ -212,6 +227,7 @@ class SequenceClassifier(ClassifierMixin, _SequenceEstimator):
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
         precision: str | None = None,
+        compile: bool = False,  # noqa: A002 (torch's name for it)
         checkpoint: str | os.PathLike[str] | None = None,
         tensorboard: str | os.PathLike[str] | None = None,
         progress: bool | None = None,
@@ -233,6 +249,7 @@ class SequenceClassifier(ClassifierMixin, _SequenceEstimator):
             random_state=random_state,
             device=device,
             precision=precision,
+            compile=compile,
             checkpoint=checkpoint,
             tensorboard=tensorboard,
             progress=progress,
@@ -292,6 +309,7 @@ class SequenceRegressor(RegressorMixin, _SequenceEstimator):
         model_: the trained scaler and network.
         history_: one row for each evaluation of the training.
         notes_: what was found in the data and done to it, one line each.
+        reading_: how ``gatewise fit`` read its data; None where ``fit`` was called from Python.
     """
 
     task = "regress"

@@ -12,7 +12,7 @@ from gatewise.data.channels import ChannelScaler
 from gatewise.estimators.forecast_model import count_parameters
 from gatewise.estimators.ragged import Ragged
 from gatewise.estimators.sequence_network import SequenceNet
-from gatewise.training import Execution, Shuffled, TrainingOptions, train
+from gatewise.training import Execution, Shuffled, TrainingError, TrainingOptions, train
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Takes a network's outputs (B, outputs) and the truth (B,); gives the sum of the losses."""
@@ -134,15 +134,21 @@ class SequenceModel:
                 )
 
             lengths = data.lengths[kept].tolist()
-            _, history = train(
-                net,
-                batch_loss,
-                Shuffled(len(kept), settings.training.batch_size, generator, lengths),
-                validate if len(held_back) else None,
-                settings.training,
-                execution,
-            )
-        return cls(settings, scaler, net, history)
+            model = cls(settings, scaler, net, [])
+            try:
+                _, model.history = train(
+                    net,
+                    batch_loss,
+                    Shuffled(len(kept), settings.training.batch_size, generator, lengths),
+                    validate if len(held_back) else None,
+                    settings.training,
+                    execution,
+                )
+            except TrainingError as error:
+                model.history = error.history
+                error.fitted = model if error.module is not None else None
+                raise
+        return model
 
     def outputs(self, values: Sequence[np.ndarray]) -> np.ndarray:
         """Give the network's outputs for sequences (T_i, F): (N, outputs), float64."""

@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import asdict
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from gatewise.data.errors import DataError
 from gatewise.estimators.model_file import write_model
-from gatewise.estimators.parameters import execution, require_count
+from gatewise.estimators.parameters import execution, require_count, saved_parameters
 from gatewise.estimators.sequence_estimators import (
-    OF_THE_RUN,
     check_sequence_parameters,
     missing_notes,
     sequence_settings,
@@ -25,6 +23,7 @@ from gatewise.estimators.sequence_input import as_sequences
 from gatewise.estimators.sequence_model import hold_back
 from gatewise.estimators.tagging_input import as_words, flat_labels, holds_words
 from gatewise.estimators.tagging_model import TaggingModel, TaggingSettings
+from gatewise.training import TrainingError, discard
 from gatewise.training.progress import progress_bar
 
 _EPOCHS = 8  # at least, where steps is None
@@ -59,9 +58,11 @@ class SequenceTagger(BaseEstimator):
         random_state: fixes initial weights, noise, dropout and order: same machine, threads and
             versions, same bits.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``.
-        precision: such as ``"bf16-mixed"``; None is float32.
-        checkpoint: file that a killed training goes on from; None keeps none.
-        tensorboard: folder for TensorBoard's logs; None writes none.
+        precision: ``"bf16-mixed"``, or on a GPU ``"16-mixed"``; None is float32.
+        compile: train through ``torch.compile``.
+        checkpoint: file that a killed ``fit`` goes on from, given the same parameters and data;
+            ``save`` deletes it. None keeps none.
+        tensorboard: folder for TensorBoard's files (``pip install 'gatewise[tensorboard]'``).
         progress: show a progress bar on stderr; None shows it on a terminal.
 
     Attributes:
@@ -70,7 +71,10 @@ class SequenceTagger(BaseEstimator):
         model_: the trained encoder and network.
         history_: one row for each evaluation of the training.
         notes_: what was found in the data and done to it, one line each.
+        reading_: how ``gatewise fit`` read its data; None where ``fit`` was called from Python.
     """
+
+    reading_: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -95,6 +99,7 @@ class SequenceTagger(BaseEstimator):
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
         precision: str | None = None,
+        compile: bool = False,  # noqa: A002 (torch's name for it)
         checkpoint: str | os.PathLike[str] | None = None,
         tensorboard: str | os.PathLike[str] | None = None,
         progress: bool | None = None,
@@ -119,6 +124,7 @@ class SequenceTagger(BaseEstimator):
         self.random_state = random_state
         self.device = device
         self.precision = precision
+        self.compile = compile
         self.checkpoint = checkpoint
         self.tensorboard = tensorboard
         self.progress = progress
@@ -148,14 +154,19 @@ class SequenceTagger(BaseEstimator):
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         held_back = hold_back(np.zeros(len(items)), self.validation, seed)
         with progress_bar(self.cell.upper(), self.progress) as on_step:
-            model = TaggingModel.fit(
-                items,
-                every,
-                held_back,
-                self._settings(len(items) - len(held_back)),
-                seed=seed,
-                execution=execution(self, on_step),
-            )
+            try:
+                model = TaggingModel.fit(
+                    items,
+                    every,
+                    held_back,
+                    self._settings(len(items) - len(held_back)),
+                    seed=seed,
+                    execution=execution(self, on_step, (items, every)),
+                )
+            except TrainingError as error:
+                if error.fitted is not None:
+                    self._keep(error.fitted)
+                raise
         self._keep(model)
         return self
 
@@ -179,21 +190,20 @@ class SequenceTagger(BaseEstimator):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model to one safetensors file."""
         check_is_fitted(self, "model_")
-        params = {**self.get_params(), **dict.fromkeys(OF_THE_RUN)}
-        if not isinstance(self.random_state, Integral):  # a generator's state is not kept
-            params["random_state"] = None
         names = getattr(self, "feature_names_in_", None)
         header = {
-            "params": params,
+            "params": saved_parameters(self),
             "classes": self.classes_.tolist(),
             "classes_dtype": self.classes_.dtype.str,
             "n_features_in": getattr(self, "n_features_in_", None),
             "is_table": self._is_table,
             "feature_names_in": None if names is None else list(names),
             "notes": self.notes_,
+            "reading": self.reading_,
             **self.model_.to_json(),
         }
         write_model(path, "tag", header, self.model_.net.state_dict())
+        discard(self.checkpoint, self.history_)
 
     @classmethod
     def _from_file(cls, header: dict[str, Any], weights: dict[str, Any]) -> "SequenceTagger":
@@ -206,6 +216,7 @@ class SequenceTagger(BaseEstimator):
         if header["feature_names_in"] is not None:
             tagger.feature_names_in_ = np.array(header["feature_names_in"], dtype=object)
         tagger.notes_ = header["notes"]
+        tagger.reading_ = header["reading"]
         tagger._keep(TaggingModel.from_json(header, weights))
         return tagger
 

@@ -20,7 +20,7 @@ from gatewise.estimators.tagging_input import (
     encoder_from_json,
 )
 from gatewise.estimators.tagging_network import NumberReader, TaggingNet, WordReader
-from gatewise.training import Execution, Shuffled, train
+from gatewise.training import Execution, Shuffled, TrainingError, train
 
 _NO_LABEL = -1
 
@@ -144,15 +144,21 @@ class TaggingModel:
                 return float(sum(total for total, _ in sums)) / max(count, 1)
 
             lengths = steps.lengths[kept].tolist()
-            _, history = train(
-                net,
-                lambda module, some: loss_of(module, kept[some], settings.label_smoothing),
-                Shuffled(len(kept), settings.training.batch_size, generator, lengths),
-                validate if len(held_back) else None,
-                settings.training,
-                execution,
-            )
-        return cls(settings, encoder, net, history)
+            model = cls(settings, encoder, net, [])
+            try:
+                _, model.history = train(
+                    net,
+                    lambda module, some: loss_of(module, kept[some], settings.label_smoothing),
+                    Shuffled(len(kept), settings.training.batch_size, generator, lengths),
+                    validate if len(held_back) else None,
+                    settings.training,
+                    execution,
+                )
+            except TrainingError as error:
+                model.history = error.history
+                error.fitted = model if error.module is not None else None
+                raise
+        return model
 
     def outputs(self, items: Sequence[Any]) -> list[np.ndarray]:
         """Give the network's outputs for each sequence: N arrays (T_i, outputs), float64."""
