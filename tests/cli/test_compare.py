@@ -88,7 +88,8 @@ def test_fit_from_a_run_trains_the_winner_on_everything(gatewise: Gatewise, run:
     done = gatewise("fit", "--from", run, "--out", "m.safetensors")
     assert (done.code, done.out) == (0, "")
     model = load("m.safetensors")
-    _, parameters = winner(run)
+    won = winner(run)
+    parameters = {**won.parts, **won.parameters}
     assert model.cell == parameters["cell"]
     assert model.hidden_size == parameters["hidden_size"]
     assert model.train_end_[""].startswith("2024-01-14T23")

@@ -33,7 +33,7 @@ class Deadly:
         return Outcome({"mae": 1.0}, {"mae": float(fold)}, 1, about={"label": name})
 
     def test_to_train(self, fold):
-        return 0.1
+        return 0.1 + 0 * fold
 
     def tries(self):
         return {path.name: path.stat().st_size for path in self.marks.iterdir()}

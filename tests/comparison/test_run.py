@@ -162,7 +162,8 @@ def test_few_folds_give_no_test_and_say_so(table, tmp_path):
 
 
 def test_winner_is_the_cell_to_take_trained_on_everything(whole, table):
-    path, parameters = winner(whole.folder)
+    won = winner(whole.folder)
+    path, parameters = won.path, {**won.parts, **won.parameters}
     assert path == str(table)
     assert parameters["cell"] == whole.result["verdict"]["take"]
     assert parameters["validation"] == 0
@@ -183,7 +184,8 @@ def test_odd_table_is_read_as_told_again_and_by_the_winner(tmp_path):
     run = gatewise.compare(tmp_path / "odd.csv", **short, **ODD, jobs=1, out=tmp_path / "run")
     again = repeat(run.folder, out=tmp_path / "again")
     assert numbers(again.result) == numbers(run.result)
-    path, parameters = winner(run.folder)
+    won = winner(run.folder)
+    path, parameters = won.path, {**won.parts, **won.parameters}
     assert {name: parameters[name] for name in ODD} == {**ODD, "missing": ["-99"]}
     assert gatewise.Forecaster(**parameters, progress=False).fit(path).frequency_ == "1 hour"
 

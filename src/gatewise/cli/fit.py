@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -91,12 +91,8 @@ def fit(
         from gatewise.comparison.winner import winner
 
         won = winner(source)
-        task, data, parts, learnt = (
-            options.Task(won.task),
-            Path(won.path),
-            won.parts,
-            won.parameters,
-        )
+        task, data = options.Task(won.task), Path(won.path)
+        parts, learnt = won.parts, won.parameters
     else:
         only_with_task(context, task, *options_of(task))
         every = {

@@ -75,6 +75,8 @@ def _sequences(
     parts = {name: value for name, value in given.items() if name not in told}
     reading = Reading.of(**told)
     model: Any
+    items: Any
+    truth: Any
     if task is Task.tag:
         tagged = read_tagged(data, **parts, reading=reading)
         items, truth, notes = tagged.items, tagged.labels(), tagged.notes

@@ -62,4 +62,9 @@ def predict_steps(
 
 def _read_as_in_fit(model: Any) -> dict[str, Any]:
     """What the readers are told: what they were told, or found, when the model was trained."""
-    return {name: value for name, value in (model.reading_ or {}).items() if value is not None}
+    from gatewise.data import Reading
+    from gatewise.data.reading import READING_PARAMETERS
+
+    known = {name: value for name, value in (model.reading_ or {}).items() if value is not None}
+    told = {name: known.pop(name) for name in READING_PARAMETERS if name in known}
+    return {**known, "reading": Reading.of(**told)}
