@@ -192,7 +192,7 @@ def test_options_of_the_training_reach_the_forecaster(
     gatewise: Gatewise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: dict[str, Any] = {}
-    monkeypatch.setattr("gatewise.Forecaster.fit", lambda self, _: given.update(vars(self)))
+    monkeypatch.setattr("gatewise.Forecaster.fit", lambda self, *_: given.update(vars(self)))
     options = ("--precision", "bf16-mixed", "--compile", "--tensorboard", "logs")
     with pytest.raises(NotFittedError):
         gatewise("fit", *LOAD, *options, "--out", "m")

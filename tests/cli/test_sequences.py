@@ -131,10 +131,13 @@ def test_labels_of_a_folder_and_sound_are_read(gatewise: Gatewise, shared_data: 
         (("--task", "tag", "--audio", "mfcc"), "--task tag has no use for --audio"),
         (("--task", "regress", "--words", "x"), "--task regress has no use for --words"),
         (("--label", "way", "--horizon", 3), "--task forecast has no use for --label"),
-        (("--task", "classify"), "walks.csv: no labels found; name the column with --label"),
+        (
+            ("--task", "classify"),
+            "walks.csv: no labels found; name their column with label (--label)",
+        ),
         (("--task", "tag"), "walks.csv: no column of labels found"),
-        (("--task", "classify", "--label", "slope"), "not classes; take --task regress"),
-        (("--task", "regress", "--label", "way"), "is no number; take --task classify"),
+        (("--task", "classify", "--label", "slope"), "not classes; take task 'regress'"),
+        (("--task", "regress", "--label", "way"), "is no number; take task 'classify'"),
         (("--task", "classify", "--label", "side"), "not one label a sequence"),
     ],
     ids=str,
@@ -148,11 +151,21 @@ def test_what_cannot_be_done_is_said(
     assert not Path("new").exists()
 
 
-def test_options_of_another_task_are_refused_in_predict_and_compare(gatewise: Gatewise) -> None:
+def test_options_of_another_task_are_refused_in_predict(gatewise: Gatewise) -> None:
     gatewise("fit", *TABLE, "--label", "way", "--past", "x", "--task", "classify", *SMALL)
     done = gatewise("predict", "m", "walks.csv", "--future", "walks.csv")
     assert done.code == 2
     assert "--future is for forecasts" in done.err
-    done = gatewise("compare", "walks.csv", "--task", "tag")
-    assert done.code == 2
-    assert "compare knows --task forecast alone" in done.err
+
+
+def test_winner_of_a_comparison_is_fitted_and_predicts(gatewise: Gatewise) -> None:
+    told = ("--label", "way", "--past", "x,noise", "--task", "classify")
+    tiny = ("--hidden", 4, "--steps", 5, "--folds", 2, "--seeds", 1, "--jobs", 1)
+    done = gatewise("compare", *TABLE, *told, *tiny, "--out", "run", "--quiet")
+    assert done.code == 0, done.err
+    assert done.out.startswith("model ")
+    assert "commonest class" in done.out
+    done = gatewise("fit", "--from", "run", "--out", "m", "--quiet")
+    assert done.code == 0, done.err
+    got = printed(gatewise("predict", "m", "walks.csv", "--quiet"))
+    assert got.columns == ["id", "label", "p_down", "p_up"]

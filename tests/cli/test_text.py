@@ -107,7 +107,10 @@ def test_predict_prints_nats_and_bits(gatewise: Gatewise, text_model: str) -> No
             "fit load.csv --target load --horizon 4 --lines --out new",
             "--task forecast has no use for --lines: leave it out",
         ),
-        ("fit --from run --task text --out new", "--task text has no use for --from"),
+        (
+            "fit --from run --task text --out new",
+            "--from RUN takes it from the run: leave out --task",
+        ),
         (
             "fit a.txt --task text --seed 1 --steps 1 --out t.safetensors/new",
             "gatewise: --out t.safetensors/new: no such folder: t.safetensors",

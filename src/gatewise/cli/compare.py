@@ -88,8 +88,6 @@ def compare(
     \b
     Example: gatewise compare vowels.ts --task classify
     """
-    if task is not options.Task.forecast:
-        raise typer.BadParameter(f"compare knows --task forecast alone, got {task.value}")
     if source is not None:
         only_beside_from(context, "out", "jobs", "cluster", "quiet", "as_json", "markdown")
         if out is None:

@@ -120,13 +120,13 @@ def fit(
 
 def _describe(estimator: Any, out: Path, tell: Callable[[str], None]) -> None:
     """Say what was found in the data, how good the model is, and how large."""
-    from gatewise.estimators import network_of
+    from gatewise.estimators import LanguageModel, network_of
     from gatewise.estimators.forecast_model import count_parameters
 
     for note in estimator.notes_:
         tell(note)
     errors = [row["validation_error"] for row in estimator.history_]
-    if errors and None not in errors:
-        tell(f"validation error {min(errors):.4f}")
+    if isinstance(estimator, LanguageModel) and None not in errors:
+        tell(f"validation: {min(errors):.4f} nats per {estimator.unit}")
     count = count_parameters(network_of(estimator))
     tell(f"{estimator.cell.upper()}, {count:,} parameters: {out}")
