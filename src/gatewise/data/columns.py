@@ -110,6 +110,8 @@ def _names(names: Names) -> tuple[str, ...]:
 
 def _find_series(table: Table, times: Times, exclude: set[str]) -> str | None:
     """The one column that tells apart rows of the same time; None where times are unique."""
+    if (times.values[1:] > times.values[:-1]).all():
+        return None
     frame = table.frame.with_columns(_TIME=pl.Series(times.values))
     allowed = max(1, int(DUPLICATE_SHARE * frame.height))
     if frame.height - frame["_TIME"].n_unique() <= allowed:
@@ -189,8 +191,9 @@ def _find_past(
     """Past columns, columns constant within every series, and the others with the reason why."""
     past, static = [], []
     left_out: dict[str, str] = {}
-    order = np.lexsort((times.values, ids))
     several = bool(ids.max(initial=0))
+    sorted_ = not several and bool((times.values[1:] >= times.values[:-1]).all())
+    order = slice(None) if sorted_ else np.lexsort((times.values, ids))
     for name in table.frame.columns:
         if name in taken:
             continue
@@ -198,7 +201,7 @@ def _find_past(
         reason = _unusable(table, name)
         if reason is None and _counts_rows(column):
             reason = "counts the rows"
-        elif reason is None and counts_within(column.gather(order), ids[order]):
+        elif reason is None and counts_within(column[order], ids[order]):
             reason = "counts the rows of each series"
         if reason:
             left_out[name] = reason
@@ -226,7 +229,7 @@ def _unusable(table: Table, name: str) -> str | None:
         return "holds times"
     if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
         return f"holds {column.dtype}, neither numbers nor text"
-    count = column.drop_nulls().n_unique()
+    count = _distinct(column)
     if count < 2:
         return "constant" if count else "empty"
     if _is_numeric(column):
@@ -239,6 +242,15 @@ def _unusable(table: Table, name: str) -> str | None:
     if is_time(column, years=False):
         return "holds times"
     return f"text with {count:,} different values (at most {MOST_CATEGORIES})"
+
+
+def _distinct(column: pl.Series) -> int:
+    """How many values a column has; 2 for all numbers that vary: to count them takes memory."""
+    if not column.dtype.is_numeric():
+        return column.drop_nulls().n_unique()
+    values = numbers(column)[0]
+    low, high = values.min(), values.max()
+    return 0 if low is None else 1 if low == high else 2
 
 
 def _is_numeric(column: pl.Series) -> bool:

@@ -35,13 +35,16 @@ def suggest_codes(columns: Iterable[tuple[str, np.ndarray]]) -> list[str]:
 def _code(values: np.ndarray) -> float | None:
     if values.dtype == object:
         return None
-    known = values[~np.isnan(values)]
+    missing = np.isnan(values)
+    known = values[~missing] if missing.any() else values
     if len(known) < 2 * FEWEST:
         return None
     for extreme, sign in ((known.min(), 1), (known.max(), -1)):
-        rest = known[known != extreme]
-        if extreme == 0 or not len(rest) or len(known) - len(rest) < FEWEST:
+        others = known != extreme
+        count = int(others.sum())
+        if extreme == 0 or count == 0 or len(known) - count < FEWEST:
             continue
+        rest = known[others]
         gap = sign * ((rest.min() if sign > 0 else rest.max()) - extreme)
         spread = rest.max() - rest.min()
         negative = extreme < 0 <= rest.min() and gap > spread / 10
