@@ -99,7 +99,7 @@ def test_history_and_patience_are_gone_on_with(tmp_path):
     whole, expected = run(None)
     done = []
     with pytest.raises(Killed):
-        run(tmp_path / "c", on_step=kill_at(9))
+        run(tmp_path / "c", on_step=kill_at(10))
     again, history = run(tmp_path / "c")
     assert same(whole, again)
     assert [row["step"] for row in history] == [2, 4, 6, 8, 10, 12]

@@ -1,8 +1,17 @@
+import signal
+
 import pytest
 import torch
 
 import gatewise
-from gatewise.training import Execution, Shuffled, TrainingError, TrainingOptions, train
+from gatewise.training import (
+    Execution,
+    Shuffled,
+    TrainingError,
+    TrainingOptions,
+    learner,
+    train,
+)
 
 torch.manual_seed(0)
 X = torch.randn(64, 3)
@@ -133,6 +142,73 @@ def test_nan_loss_stops_with_step_and_hint():
             QUICK,
             Execution("cpu"),
         )
+
+
+def failing_at(step):
+    steps = []
+
+    def with_nan(module, chosen):
+        steps.append(1)
+        total, count = loss(module, chosen)
+        return total * (float("nan") if len(steps) == step else 1.0), count
+
+    return with_nan
+
+
+def test_nan_keeps_the_best_weights():
+    torch.manual_seed(0)
+    seen = []
+
+    def validate(module):
+        seen.append(module.weight.detach().clone())
+        return everything(module)
+
+    with pytest.raises(TrainingError, match=r"step 20 of 200 \(epoch 5, batch 4, ") as told:
+        train(
+            *(torch.nn.Linear(3, 1), failing_at(20), order(16), validate),
+            *(QUICK, Execution("cpu")),
+        )
+    assert torch.equal(told.value.module.weight, seen[1])
+    assert [row["step"] for row in told.value.history] == [8, 16]
+
+
+@pytest.mark.parametrize("what", ["loss", "gradient"])
+def test_nan_on_a_device_that_runs_ahead_is_found_at_the_next_evaluation(what, monkeypatch):
+    """There each step would have to wait for the device to look at its loss."""
+    monkeypatch.setattr(learner, "_require_finite", lambda *_: None)
+    module = torch.nn.Linear(3, 1)
+    if what == "gradient":
+        module.weight.register_hook(lambda g: g * (float("nan") if len(steps) == 18 else 1.0))
+    steps = []
+    with pytest.raises(TrainingError, match=r"became nan at step 24 of 200 ") as told:
+        train(
+            *(module, failing_at(20 if what == "loss" else 0), order(16), everything),
+            *(QUICK, Execution("cpu", on_step=lambda *_: steps.append(1))),
+        )
+    assert everything(told.value.module) < 10
+
+
+def test_gradient_that_is_not_finite_stops_before_the_weights_are_touched():
+    module = torch.nn.Linear(3, 1)
+    start = module.weight.detach().clone()
+    module.weight.register_hook(lambda gradient: gradient * float("inf"))
+    with pytest.raises(TrainingError, match=r"the gradient's norm became (inf|nan) at step 1 of"):
+        train(module, loss, order(16), everything, QUICK, Execution("cpu"))
+    assert torch.equal(module.weight, start)
+
+
+def test_ctrl_c_is_a_keyboard_interrupt_unless_the_caller_can_use_less():
+    def press(step, *_):
+        if step == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(QUICK, on_step=press)
+    with pytest.warns(UserWarning, match="stopped by Ctrl-C at step 3 of 200"):
+        module, history = run(QUICK, on_step=press, interruptible=True)
+    assert [row["step"] for row in history] == [3]
+    assert history[0]["interrupted"] is True
+    assert everything(module) == pytest.approx(history[0]["validation_error"])
 
 
 def test_weights_are_the_moving_average_of_the_steps():
