@@ -250,8 +250,10 @@ def name_of(metric: str) -> str:
 
 
 def show(metric: str, value: float) -> str:
-    """Give a figure: shares in percent, the rest in four digits."""
-    return f"{value * 100:.2f} %" if metric in SHARES else f"{value:.4g}"
+    """Give a figure: shares in percent, counts whole, the rest in four digits."""
+    if metric in SHARES:
+        return f"{value * 100:.2f} %"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def show_range(metric: str, value: float | list[float]) -> str:

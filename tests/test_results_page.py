@@ -114,8 +114,9 @@ def test_results_page_counts_test_parts_alone(tmp_path: Path) -> None:
 
 
 def test_results_page_shows_sets_without_references(tmp_path: Path) -> None:
-    record(tmp_path, dataset="my_own", metrics={"error": 1.25})
-    assert rows(renderer.render(tmp_path), "GRU")[0][1:4] == ["**1.25**", "0: 1.25", "–"]
+    record(tmp_path, dataset="my_own", metrics={"error": 1.25, "parameters": 277_088})
+    found = rows(renderer.render(tmp_path), "GRU")[0]
+    assert found[1:6] == ["**1.25**", "0: 1.25", "–", "–", "277,088"]
 
 
 @pytest.mark.parametrize(
