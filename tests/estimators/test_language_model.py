@@ -95,6 +95,8 @@ def test_epochs_and_patience_say_how_long_training_takes() -> None:
     once = small(steps=None, epochs=2, validation=0.0).fit(text())
     assert once.history_[-1]["epoch"] == pytest.approx(2)
     assert once.history_[-1]["validation_error"] is None
+    short = small(steps=None, hidden_size=2, validation=0.0, bptt=100).fit(text(20))
+    assert short.history_[-1]["epoch"] == pytest.approx(200)
     wild = {"steps": 400, "learning_rate": 2.0, "weight_decay": 0.0}
     assert small(patience=1, **wild).fit(text()).history_[-1]["step"] < 400
 

@@ -30,6 +30,7 @@ from gatewise.estimators.parameters import (
 from gatewise.training import TrainingError, TrainingOptions, discard, train
 from gatewise.training.progress import progress_bar
 
+_EPOCHS, _STEPS, _MOST_EPOCHS = 12, 1_000, 200  # where the number of epochs is not given
 _COUNTS = ("bptt", "embedding_size")
 _SHARES = ("input_dropout", "recurrent_dropout")
 
@@ -58,7 +59,8 @@ class LanguageModel(BaseEstimator):
         input_dropout, dropout, recurrent_dropout: shares dropped of the symbols' embeddings, of
             each layer's output, and of what goes from step to step (one mask a piece).
         cell_options: further arguments of the layer, such as ``{"layer_norm": True}``.
-        epochs: how often training goes through the text.
+        epochs: how often training goes through the text; None is 12, or for a short text as often
+            as makes 1,000 steps, at most 200.
         steps: pieces that are trained on; None takes as many as ``epochs`` need.
         batch_size, bptt: streams, and steps of a piece, at most.
         learning_rate, weight_decay: of the training (AdamW).
@@ -100,7 +102,7 @@ class LanguageModel(BaseEstimator):
         dropout: float = 0.3,
         recurrent_dropout: float = 0.1,
         cell_options: dict[str, Any] | None = None,
-        epochs: float = 12,
+        epochs: float | None = None,
         steps: int | None = None,
         batch_size: int = 32,
         bptt: int = 64,
@@ -299,8 +301,9 @@ class LanguageModel(BaseEstimator):
             raise ValueError(f"unit must be one of {', '.join(UNITS)}, got {self.unit!r}")
         if self.alphabet is not None and self.unit == "byte":
             raise ValueError("alphabet is for unit='character': there are 256 bytes")
-        if not (isinstance(self.epochs, Real) and 0 < self.epochs < math.inf):
-            raise ValueError(f"epochs must be a positive number, got {self.epochs!r}")
+        epochs = 1 if self.epochs is None else self.epochs
+        if not (isinstance(epochs, Real) and 0 < epochs < math.inf):
+            raise ValueError(f"epochs must be a positive number, got {epochs!r}")
         for name in ("bidirectional", "recurrent_dropout"):
             if name in (self.cell_options or {}):
                 way_out = "a text is read forward" if name == "bidirectional" else "a parameter"
@@ -323,9 +326,12 @@ class LanguageModel(BaseEstimator):
         )
 
     def _options(self, streams: Streams) -> TrainingOptions:
-        steps = int(self.steps or max(1, round(self.epochs * streams.pieces)))
+        steps = self.steps
+        if steps is None:
+            epochs = self.epochs or max(_EPOCHS, min(_STEPS / streams.pieces, _MOST_EPOCHS))
+            steps = max(1, round(epochs * streams.pieces))
         averaging = max(0.0, 1 - 25 / steps) if self.averaging is None else self.averaging
-        return training_options(self, steps=steps, averaging=averaging)
+        return training_options(self, steps=int(steps), averaging=averaging)
 
     def _train_end(self, documents: Documents, corpus: Corpus) -> int:
         """Say how many symbols are trained on; the validation part is what follows."""

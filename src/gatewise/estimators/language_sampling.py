@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,7 +10,6 @@ import torch
 from gatewise.data.alphabet import Alphabet
 from gatewise.estimators.language_batches import State
 from gatewise.estimators.language_network import LanguageNet
-from gatewise.ops.native_call import native
 
 Choose = Callable[[np.ndarray], int]
 """Takes scores (n,), −inf where a symbol must not come, and gives a symbol's number."""
@@ -30,7 +30,11 @@ class Reader:
         self._scores = net.scores.detach().numpy()
         self._bias = net.bias.detach().numpy()
         self._layer = net.rnn
-        self._frozen = None if native is None else net.rnn.freeze()
+        self._frozen: Any
+        try:
+            self._frozen = net.rnn.freeze()
+        except RuntimeError:  # the core was not built
+            self._frozen = None
         self._state: State | None = None
 
     def read(self, symbols: list[int]) -> np.ndarray:
