@@ -88,7 +88,7 @@ class SequenceTagger(BaseEstimator):
         word_size: int = 100,
         character_size: int = 32,
         word_drop: float = 0.05,
-        jitter: float = 0.1,
+        jitter: float = 0.3,
         label_smoothing: float = 0.1,
         steps: int | None = None,
         batch_size: int | None = None,
