@@ -273,14 +273,25 @@ def test_bad_parameters_are_refused(parameters: dict[str, Any], message: str) ->
 
 
 @pytest.mark.parametrize(
-    ("count", "batch", "steps"),
-    [(2, 8, 1_000), (270, 16, 1_000), (7_494, 128, 1_770), (100_000, 128, 23_460)],
+    ("count", "batch", "steps", "jitter"),
+    [
+        (2, 8, 1_000, 0.3),
+        (270, 16, 1_000, 0.3),
+        (625, 64, 1_000, 0.2),
+        (7_494, 128, 1_770, 0.1),
+        (100_000, 128, 23_460, 0.1),
+    ],
 )
-def test_batch_and_steps_follow_the_rule(count: int, batch: int, steps: int) -> None:
+def test_batch_steps_and_jitter_follow_the_rule(
+    count: int, batch: int, steps: int, jitter: float
+) -> None:
     from gatewise.estimators.sequence_estimators import sequence_settings
 
-    training = sequence_settings(SequenceClassifier(), 2, count, 30).training
-    assert (training.batch_size, training.steps) == (batch, steps)
+    found = sequence_settings(SequenceClassifier(), 2, count, 30)
+    assert (found.training.batch_size, found.training.steps) == (batch, steps)
+    assert found.jitter == pytest.approx(jitter)
+    given = sequence_settings(SequenceClassifier(jitter=0.0, steps=7), 2, count, 30)
+    assert (given.jitter, given.training.steps) == (0.0, 7)
 
 
 def test_validation_holds_back_each_class_alike() -> None:
