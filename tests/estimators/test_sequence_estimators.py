@@ -50,7 +50,8 @@ def test_classifier_learns_what_only_memory_can_tell(cell: str) -> None:
 
 
 def test_regressor_learns_a_number_in_its_unit() -> None:
-    model = regressor(steps=200, learning_rate=0.02, hidden_size=8, dropout=0.0).fit(X, NUMBERS)
+    options = {"steps": 200, "learning_rate": 0.02, "hidden_size": 8, "dropout": 0.0}
+    model = regressor(jitter=0.1, **options).fit(X, NUMBERS)
     rest = noise(200, seed=1)
     truth = [10 * x[0, 0] for x in rest]
     assert model.score(rest, truth) > 0.8
