@@ -87,14 +87,15 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
     start = time.perf_counter()
     model.fit(*train)
     seconds = time.perf_counter() - start
-    known = model.model_.settings.training
+    known = model.model_.settings
     return {
         "metrics": {"accuracy": model.score(*test)},
         "seconds": seconds,
         "settings": {
-            **{name: model.get_params()[name] for name in ("hidden_size", "dropout", "jitter")},
-            "steps": known.steps,
-            "batch_size": known.batch_size,
+            **{name: model.get_params()[name] for name in ("hidden_size", "dropout")},
+            "jitter": round(known.jitter, 4),
+            "steps": known.training.steps,
+            "batch_size": known.training.batch_size,
             "parameters": model.model_.parameters,
             **settings,
         },

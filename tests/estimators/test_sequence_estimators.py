@@ -50,7 +50,8 @@ def test_classifier_learns_what_only_memory_can_tell(cell: str) -> None:
 
 
 def test_regressor_learns_a_number_in_its_unit() -> None:
-    model = regressor(steps=200, learning_rate=0.02, hidden_size=8, dropout=0.0).fit(X, NUMBERS)
+    options = {"steps": 200, "learning_rate": 0.02, "hidden_size": 8, "dropout": 0.0}
+    model = regressor(jitter=0.1, **options).fit(X, NUMBERS)
     rest = noise(200, seed=1)
     truth = [10 * x[0, 0] for x in rest]
     assert model.score(rest, truth) > 0.8
@@ -273,14 +274,25 @@ def test_bad_parameters_are_refused(parameters: dict[str, Any], message: str) ->
 
 
 @pytest.mark.parametrize(
-    ("count", "batch", "steps"),
-    [(2, 8, 1_000), (270, 16, 1_000), (7_494, 128, 1_770), (100_000, 128, 23_460)],
+    ("count", "batch", "steps", "jitter"),
+    [
+        (2, 8, 1_000, 0.3),
+        (270, 16, 1_000, 0.3),
+        (625, 64, 1_000, 0.2),
+        (7_494, 128, 1_770, 0.1),
+        (100_000, 128, 23_460, 0.1),
+    ],
 )
-def test_batch_and_steps_follow_the_rule(count: int, batch: int, steps: int) -> None:
+def test_batch_steps_and_jitter_follow_the_rule(
+    count: int, batch: int, steps: int, jitter: float
+) -> None:
     from gatewise.estimators.sequence_estimators import sequence_settings
 
-    training = sequence_settings(SequenceClassifier(), 2, count, 30).training
-    assert (training.batch_size, training.steps) == (batch, steps)
+    found = sequence_settings(SequenceClassifier(), 2, count, 30)
+    assert (found.training.batch_size, found.training.steps) == (batch, steps)
+    assert found.jitter == pytest.approx(jitter)
+    given = sequence_settings(SequenceClassifier(jitter=0.0, steps=7), 2, count, 30)
+    assert (given.jitter, given.training.steps) == (0.0, 7)
 
 
 def test_validation_holds_back_each_class_alike() -> None:

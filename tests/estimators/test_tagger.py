@@ -83,6 +83,26 @@ def test_tagger_remembers_numbers() -> None:
     assert model.n_features_in_ == 2
 
 
+def test_arrays_of_two_and_three_dimensions_are_sequences() -> None:
+    cube = np.random.default_rng(0).normal(size=(12, 5, 1))
+    y = (cube[..., 0] > 0).astype(int)
+    wanted = quick().fit(list(cube), list(y)).predict_proba(cube)
+    for form in (cube, cube[..., 0]):
+        got = quick().fit(form, y).predict_proba(form)
+        assert all(np.array_equal(a, b) for a, b in zip(got, wanted, strict=True))
+
+
+def test_missing_numbers_are_filled_and_counted() -> None:
+    values, tags = numbers()
+    holed = [x.copy() for x in values]
+    holed[4][-1, 1] = np.nan
+    model = quick().fit(holed, tags)
+    assert model.notes_ == [
+        "1 missing value filled from the past, with an indicator for each channel that has them"
+    ]
+    assert all(np.isfinite(p).all() for p in model.predict_proba([np.full((3, 2), np.nan)]))
+
+
 def test_probabilities_stand_for_each_step() -> None:
     model = quick().fit(X, Y)
     for item, tags, probabilities in zip(X, model.predict(X), model.predict_proba(X), strict=True):

@@ -45,6 +45,11 @@ def default_batch(examples: int, most: int = 128) -> int:
     return min(max(nearest, 8), most)
 
 
+def default_jitter(examples: int) -> float:
+    """Noise on standardised inputs: 5 / √examples, from 0.1 to 0.3; the fewer, the more."""
+    return min(max(5 / math.sqrt(examples), 0.1), 0.3)
+
+
 def default_steps(examples: int, batch_size: int, epochs: int) -> int:
     """1,000 optimiser steps, and at least so many epochs."""
     return max(1_000, epochs * math.ceil(examples / batch_size))

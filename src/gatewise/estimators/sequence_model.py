@@ -37,7 +37,7 @@ class SequenceSettings:
     hidden_size: int = 64
     num_layers: int = 1
     dropout: float = 0.3
-    jitter: float = 0.1
+    jitter: float = 0.3
     cell_options: dict[str, Any] = field(default_factory=dict)
     training: TrainingOptions = field(default_factory=TrainingOptions)
 

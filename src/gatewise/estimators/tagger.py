@@ -47,7 +47,8 @@ class SequenceTagger(BaseEstimator):
         cell_options: further arguments of the layer, such as ``{"reset_after": False}``.
         word_size, character_size: widths of the words' and the characters' vectors.
         word_drop: probability that a word is taken for an unknown one, in training.
-        jitter: standard deviation of the noise on standardised numbers, in training.
+        jitter: standard deviation of the noise on standardised numbers, in training; None takes
+            5 / √N for N sequences, from 0.1 to 0.3.
         label_smoothing: share of the truth spread evenly over the labels, in training.
         steps: of the optimiser; None takes 1,000, and at least 8 epochs.
         batch_size: sequences a step; None takes a twelfth of them, as a power of two in 8 … 32.
@@ -88,7 +89,7 @@ class SequenceTagger(BaseEstimator):
         word_size: int = 100,
         character_size: int = 32,
         word_drop: float = 0.05,
-        jitter: float = 0.1,
+        jitter: float | None = None,
         label_smoothing: float = 0.1,
         steps: int | None = None,
         batch_size: int | None = None,
