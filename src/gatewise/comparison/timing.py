@@ -11,12 +11,8 @@ import torch
 from gatewise.data.encoding import Encoder
 from gatewise.data.panel import Panel
 from gatewise.data.windows import window_origins
-from gatewise.estimators.forecast_model import (
-    ForecastSettings,
-    Windows,
-    build_network,
-    total_error,
-)
+from gatewise.estimators.forecast_model import ForecastSettings, build_network, make_windows
+from gatewise.estimators.losses import forecast_loss
 from gatewise.nn import explain_backend
 from gatewise.training import torch_threads
 
@@ -33,9 +29,10 @@ class _Timed:
         shape = {"lookback": settings.lookback, "horizon": settings.horizon}
         start = np.zeros(len(panel), dtype=np.int64)
         origins = window_origins(encoded.offsets, start, np.diff(encoded.offsets), **shape)
-        self.origins = torch.from_numpy(origins[: settings.training.batch_size])
-        self.windows = Windows.of(encoded, **shape)
+        self.origins = origins[: settings.training.batch_size]
+        self.windows = make_windows(encoded, settings)
         self.net = build_network(panel.columns, panel.frequency, encoder, settings)
+        self.loss = settings.loss
         self.optimizer = torch.optim.AdamW(self.net.parameters())
         self.x = torch.zeros(1, 1, self.net.rnn.input_size)
         steps = -(-settings.lookback // self.net.segment)
@@ -52,7 +49,7 @@ class _Timed:
         start = time.perf_counter()
         for _ in range(steps):
             self.optimizer.zero_grad()
-            total, count = total_error(self.net, self.windows, self.origins)
+            total, count = forecast_loss(self.net, self.windows, self.origins, self.loss)
             (total / count).backward()
             self.optimizer.step()
         return (time.perf_counter() - start) / steps

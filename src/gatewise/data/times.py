@@ -130,6 +130,21 @@ class Frequency:
         return tuple(periods[:1] + [p for p in periods[1:] if p <= LONGEST_SECOND_SEASON]) or (1,)
 
 
+def moment_of(name: str, text: str) -> np.datetime64:
+    """The time that a parameter's text says, such as "2024-05-01" or "2024-05-01 13:00".
+
+    Raises:
+        ValueError: names the parameter.
+    """
+    try:
+        moment = np.datetime64(text, "us")
+    except ValueError:
+        moment = np.datetime64("NaT")
+    if np.isnat(moment):
+        raise ValueError(f"{name}: no time: {text!r}; write it as in '2024-05-01 13:00'")
+    return moment
+
+
 def month_lengths(months: np.ndarray) -> np.ndarray:
     """Days of each month, int64, for an array of datetime64[M]."""
     first = months.astype("datetime64[D]")

@@ -13,21 +13,23 @@ _DECODER = 32  # width of the layer that joins it with what is known of that ste
 
 
 class ForecastNet(nn.Module):
-    """Forecast ``horizon`` steps from ``lookback`` steps.
+    """Forecast ``horizon`` steps, and quantiles of each, from ``lookback`` steps.
 
     The window is read relative to its last value (the level). The forecast is the level, plus a
     linear map of the window, plus a correction that the recurrent encoder and the known future
     decide. The correction starts at zero and the linear map at a naive forecast
-    (:meth:`start_from`), so training starts from that forecast.
+    (:meth:`start_from`), so training starts from that forecast. Quantiles are distances from it,
+    decided in the same way, and sorted, so that they never cross (Chernozhukov et al. 2010).
 
     Args:
         cell: ``"lstm"``, ``"gru"`` or ``"rnn"``.
         lookback, horizon: steps read and steps forecast.
         past_width, known_width: columns known up to the present, and known in the future too.
-        calendar_width: how many of the latter, the first, are the calendar's; of a segment's steps
-            only the last one's are read, which tells the others.
+        calendar_width: features of the calendar; of a segment's steps only the last one's are
+            read, which tells the others.
         segment: time steps that one step of the recurrence reads.
         hidden_size, num_layers, dropout: of the recurrent layers; dropout also before the decoder.
+        quantiles: how many.
         cell_options: further arguments of the layer.
     """
 
@@ -44,14 +46,14 @@ class ForecastNet(nn.Module):
         segment: int = 1,
         num_layers: int = 1,
         dropout: float = 0.0,
+        quantiles: int = 0,
         cell_options: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.segment = segment
-        self.calendar_width = calendar_width
         self.rnn = make_recurrent(
             cell,
-            segment * (2 + past_width + known_width - calendar_width) + calendar_width,
+            segment * (2 + past_width + known_width) + calendar_width,
             hidden_size,
             num_layers,
             dropout,
@@ -61,35 +63,40 @@ class ForecastNet(nn.Module):
         self.horizon = horizon
         self.dropout = nn.Dropout(dropout)
         self.context = nn.Linear(output_size(self.rnn), horizon * _CONTEXT)
-        self.join = nn.Linear(_CONTEXT + known_width, _DECODER)
-        self.correction = nn.Linear(_DECODER, 1)
+        self.join = nn.Linear(_CONTEXT + calendar_width + known_width, _DECODER)
+        self.correction = nn.Linear(_DECODER, 1 + quantiles)
         self.linear = nn.Parameter(torch.zeros(horizon, lookback))
         nn.init.zeros_(self.correction.weight)
         nn.init.zeros_(self.correction.bias)
 
-    def forward(self, z: Tensor, past: Tensor, known: Tensor, known_future: Tensor) -> Tensor:
+    def forward(
+        self, z: Tensor, past: Tensor, known: Tensor, calendar: Tensor, ahead: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Forecast the scaled target.
 
         Args:
             z: (B, L) the scaled target.
-            past: (B, L, P), known: (B, L, K), known_future: (B, h, K).
+            past: (B, L, P), known: (B, L, K).
+            calendar: (B, S, C) at each segment's last step.
+            ahead: (B, h, C + K).
 
         Returns:
-            (B, h).
+            The forecast (B, h) and its quantiles (B, h, Q). The quantiles' losses do not move the
+            forecast that they are distances from.
         """
         level = z[:, -1:]  # (B, 1)
         relative = z - level  # (B, L)
-        calendar, named = known.tensor_split([self.calendar_width], dim=-1)
-        x = torch.cat([z.tanh()[..., None], relative[..., None], past, named], -1)  # (B, L, F)
+        x = torch.cat([z.tanh()[..., None], relative[..., None], past, known], -1)  # (B, L, F)
         x = F.pad(x, (0, 0, -x.shape[1] % self.segment, 0))  # zeros before the window
         x = x.unflatten(1, (-1, self.segment)).flatten(2)  # (B, S, segment · F)
-        ends = calendar[:, (calendar.shape[1] - 1) % self.segment :: self.segment]  # (B, S, ·)
-        _, state = self.rnn(torch.cat([x, ends], -1).transpose(0, 1))
+        _, state = self.rnn(torch.cat([x, calendar], -1).transpose(0, 1))
         h_n = state[0] if isinstance(state, tuple) else state  # (layers · D, B, H)
         summary = h_n[-self.directions :].transpose(0, 1).flatten(1)  # (B, D · H)
         context = self.context(self.dropout(summary)).unflatten(1, (self.horizon, _CONTEXT))
-        joined = F.gelu(self.join(torch.cat([context, known_future], -1)))  # (B, h, _DECODER)
-        return level + F.linear(relative, self.linear) + self.correction(joined).squeeze(-1)
+        joined = F.gelu(self.join(torch.cat([context, ahead], -1)))  # (B, h, _DECODER)
+        correction, distances = self.correction(joined).tensor_split([1], dim=-1)
+        point = level + F.linear(relative, self.linear) + correction.squeeze(-1)
+        return point, (point.detach()[..., None] + distances).sort(dim=-1).values
 
     @torch.no_grad()
     def start_from(self, period: int) -> None:
