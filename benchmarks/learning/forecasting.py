@@ -79,7 +79,8 @@ def bikes() -> tuple[pl.DataFrame, dict[str, Any]]:
 
 
 def pm25() -> tuple[pl.DataFrame, dict[str, Any]]:
-    frame = pl.read_csv(DATA / "beijing_pm25.csv", null_values="NA", infer_schema_length=None).drop("No")
+    path = DATA / "beijing_pm25.csv"
+    frame = pl.read_csv(path, null_values="NA", infer_schema_length=None).drop("No")
     return frame, {"time": ["year", "month", "day", "hour"], "target": "pm2.5"}
 
 
@@ -117,7 +118,13 @@ TASKS = {
         end=None,
         metric="smape",
         naive=(24, 168),
-        preset={"horizon": 48, "lookback": 336, "segment": 24, "hidden_size": 128},
+        preset={
+            "horizon": 48,
+            "lookback": 336,
+            "segment": 24,
+            "hidden_size": 128,
+            "validation": 0.05,
+        },
     ),
     "bikes": Task(
         name="bike_sharing",
@@ -148,8 +155,7 @@ def parts(task: Task, frame: pl.DataFrame, names: dict[str, Any]) -> dict[str, p
     """Give the rows up to the end of each part: of what may be trained on, and of the test."""
     if task.test is None:
         last = pl.col(names["time"]).rank("ordinal", descending=True).over(names["series"])
-        ends = {"validation": frame.filter(last > HORIZON_M4), "test": frame}
-        return ends
+        return {"validation": frame.filter(last > HORIZON_M4), "test": frame}
     time_ = times_of(frame, names["time"])
     test, end = (np.datetime64(t or "9999-01-01") for t in (task.test, task.end))
     return {"validation": frame.filter(time_ < test), "test": frame.filter(time_ < end)}
@@ -213,7 +219,7 @@ def measure(task: Task, truth: np.ndarray, made: np.ndarray, scale: np.ndarray) 
 def scales(
     task: Task, made: pl.DataFrame, frame: pl.DataFrame, names: dict[str, Any]
 ) -> np.ndarray:
-    """Give what errors are divided by: ETTh1's are told in standard deviations before 2017-06-26."""
+    """Give what errors are divided by: for ETTh1 the training part's standard deviation."""
     if not task.name.startswith("etth1"):
         return np.ones(len(made))
     by = names.get("series", pl.lit(names["target"]))

@@ -8,8 +8,8 @@ from sklearn.linear_model import Ridge
 from gatewise.data.encoding import Encoded, Encoder
 from gatewise.data.panel import Panel
 from gatewise.data.windows import evenly, window_origins, with_truth
+from gatewise.estimators.forecast_windows import Windows
 from gatewise.estimators.network import seasonal_forecast
-from gatewise.estimators.windows import Windows
 
 _MOST_WINDOWS = 5_000  # of the training part, evenly chosen, that the linear model sees
 _PENALTIES = (1.0, 30.0, 1_000.0)

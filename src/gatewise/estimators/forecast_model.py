@@ -18,9 +18,9 @@ from gatewise.data.slicing import until
 from gatewise.data.times import Frequency
 from gatewise.data.windows import Ends, Origins
 from gatewise.estimators.conformal import corrections
+from gatewise.estimators.forecast_windows import Windows, window_batches
 from gatewise.estimators.losses import forecast_loss
 from gatewise.estimators.network import ForecastNet, seasonal_forecast
-from gatewise.estimators.windows import Windows, window_batches
 from gatewise.training import Execution, TrainingOptions, train
 
 _VALIDATION_WINDOWS = 2_000  # evenly chosen; more would cost time and change little

@@ -349,6 +349,11 @@ class Forecaster(BaseEstimator):
         if isinstance(self.validation, str):
             moment = moment_of("validation", self.validation)
             firsts = [int(np.searchsorted(times, moment)) for times in panel.times]
+            if all(first >= end for first, end in zip(firsts, ends, strict=True)):
+                raise DataError(
+                    f"{panel.name}: no step from {self.validation} on, so there is no validation "
+                    "part: give an earlier time as validation, or a share"
+                )
             return np.minimum(firsts, ends)
         held_back = [max(int(end * self.validation), self.horizon) for end in ends]
         return np.asarray(ends) - (held_back if self.validation else 0)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gatewise.estimators.windows import Windows
+from gatewise.estimators.forecast_windows import Windows
 
 LOSSES = ("absolute", "squared", "huber", "relative")
 """Of the point forecast: the mean absolute or squared error, or Huber's, in units of each series'
