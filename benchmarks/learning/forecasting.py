@@ -96,7 +96,14 @@ TASKS = {
         end="2018-02-21",
         metric="mse",
         naive=(1, 24),
-        preset={"horizon": 96, "lookback": 336, "segment": 24, "hidden_size": 128},
+        preset={
+            "horizon": 96,
+            "lookback": 336,
+            "segment": 24,
+            "hidden_size": 128,
+            "calendar": False,
+            "loss": "squared",
+        },
     ),
     "etth1-ot": Task(
         name="etth1_ot",
@@ -107,7 +114,14 @@ TASKS = {
         end="2018-02-21",
         metric="mse",
         naive=(1, 24),
-        preset={"horizon": 24, "lookback": 336, "segment": 24, "hidden_size": 64},
+        preset={
+            "horizon": 24,
+            "lookback": 336,
+            "segment": 24,
+            "hidden_size": 64,
+            "calendar": False,
+            "loss": "squared",
+        },
     ),
     "m4": Task(
         name="m4_hourly",
@@ -124,6 +138,9 @@ TASKS = {
             "segment": 24,
             "hidden_size": 128,
             "validation": 0.05,
+            "calendar": False,
+            "loss": "relative",
+            "steps": 4_000,
         },
     ),
     "bikes": Task(
@@ -135,7 +152,7 @@ TASKS = {
         end=None,
         metric="mae",
         naive=(1, 24, 168),
-        preset={"horizon": 1, "lookback": 168, "segment": 6, "hidden_size": 64},
+        preset={"horizon": 1, "lookback": 168, "segment": 6, "steps": 1_500},
     ),
     "pm25": Task(
         name="beijing_pm25",
@@ -146,7 +163,14 @@ TASKS = {
         end=None,
         metric="rmse",
         naive=(1, 24),
-        preset={"horizon": 1, "lookback": 72, "hidden_size": 32, "loss": "huber"},
+        preset={
+            "horizon": 1,
+            "lookback": 72,
+            "hidden_size": 32,
+            "log": False,
+            "loss": "huber",
+            "steps": 1_500,
+        },
     ),
 }
 

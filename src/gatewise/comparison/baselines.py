@@ -42,7 +42,7 @@ class Prepared:
             with_truth(window_origins(encoded.offsets, a, b, **shape), target, horizon)
             for a, b in ((start, train_end), (train_end, validation_end))
         ]
-        return cls(encoded, Windows(encoded, **shape), *parts)
+        return cls(encoded, Windows(encoded, lookback, horizon), *parts)
 
     def unscale(self, origins: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Bring forecasts ``z`` (n, horizon) back to the target's unit."""

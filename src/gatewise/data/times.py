@@ -5,6 +5,7 @@ Times are `datetime64[us]` without a zone, which reaches far before 1700.
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 
@@ -137,12 +138,9 @@ def moment_of(name: str, text: str) -> np.datetime64:
         ValueError: names the parameter.
     """
     try:
-        moment = np.datetime64(text, "us")
+        return np.datetime64(datetime.fromisoformat(text), "us")
     except ValueError:
-        moment = np.datetime64("NaT")
-    if np.isnat(moment):
-        raise ValueError(f"{name}: no time: {text!r}; write it as in '2024-05-01 13:00'")
-    return moment
+        raise ValueError(f"{name}: no time: {text!r}; write it as in '2024-05-01 13:00'") from None
 
 
 def month_lengths(months: np.ndarray) -> np.ndarray:
