@@ -180,7 +180,8 @@ def test_parameters_are_counted(model: ForecastModel) -> None:
     recurrent = 4 * 4 * (inputs + 4 + 2)
     context, known = 16 * 6, model.net.join.in_features - 16
     decoder = 4 * context + context + 32 * (16 + known) + 32 + 32 + 1
-    assert model.parameters == recurrent + decoder + 6 * 24
+    head, linear = 6 * 4 + 6, 6 * 24
+    assert model.parameters == recurrent + decoder + head + linear
 
 
 @pytest.mark.parametrize(
@@ -200,6 +201,7 @@ def test_each_setting_changes_the_forecast(panel: Panel, model: ForecastModel) -
         lambda s: replace(s, dropout=0.4),
         lambda s: replace(s, log=not model.encoder.log),
         lambda s: replace(s, calendar=False),
+        lambda s: replace(s, linear=False),
         lambda s: replace(s, loss="squared"),
         lambda s: replace(s, quantiles=(0.5,)),
         lambda s: replace(s, training=replace(TRAINING, batch_size=8)),

@@ -11,6 +11,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "bidirectional": {"cell_options": {"bidirectional": True}},
     "segments": {"segment": 4},
     "no columns": {"past_width": 0, "known_width": 0},
+    "no linear map": {"linear": False},
 }
 
 
@@ -64,6 +65,13 @@ def test_training_starts_from_the_naive_forecast(period: int) -> None:
     torch.testing.assert_close(net(z, *rest)[0], expected, rtol=0, atol=4e-7)
 
 
+def test_without_the_linear_map_training_starts_from_the_last_value() -> None:
+    net = net_of(linear=False)
+    net.start_from(7)
+    z, *rest = inputs()
+    assert torch.equal(net(z, *rest)[0], z[:, -1:].expand(6, 4))
+
+
 def test_seasonal_forecast_repeats_the_last_period() -> None:
     window = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
     assert seasonal_forecast(window, 3, 5).tolist() == [[2.0, 3.0, 4.0, 2.0, 3.0]]
@@ -108,6 +116,6 @@ def test_quantiles_never_cross_and_move_no_forecast() -> None:
     assert (quantiles.diff(dim=-1) >= 0).all()
     assert (quantiles.diff(dim=-1) > 0).any()
     quantiles.square().sum().backward()
-    assert net.linear.grad is None or not net.linear.grad.any()
+    assert net.linear.grad is None
     assert net.rnn.weight_hh_l0.grad.any()
     assert forecast.shape == (6, 4)

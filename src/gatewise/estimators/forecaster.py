@@ -62,6 +62,8 @@ class Forecaster(BaseEstimator):
         cell: ``"lstm"``, ``"gru"`` or ``"rnn"``.
         hidden_size, num_layers, dropout: of the recurrent layers.
         cell_options: further arguments of the layer, such as ``{"reset_after": False}``.
+        linear: add a linear map of the window, which starts as a naive forecast; without it
+            training starts from the last value.
         calendar: read the time itself, too: the hour, the weekday and the place in the year.
         log: train on the logarithm; None decides on the training part.
         loss: what the point forecast makes small: the ``"absolute"`` or ``"squared"`` error,
@@ -105,6 +107,7 @@ class Forecaster(BaseEstimator):
         num_layers: int = 1,
         dropout: float = 0.1,
         cell_options: dict[str, Any] | None = None,
+        linear: bool = True,
         calendar: bool = True,
         log: bool | None = None,
         loss: str = "absolute",
@@ -134,6 +137,7 @@ class Forecaster(BaseEstimator):
         self.num_layers = num_layers
         self.dropout = dropout
         self.cell_options = cell_options
+        self.linear = linear
         self.calendar = calendar
         self.log = log
         self.loss = loss
@@ -391,6 +395,7 @@ class Forecaster(BaseEstimator):
             num_layers=int(self.num_layers),
             dropout=self.dropout,
             cell_options=dict(self.cell_options or {}),
+            linear=self.linear,
             calendar=self.calendar,
             log=self.log,
             loss=self.loss,

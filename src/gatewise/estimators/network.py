@@ -16,8 +16,8 @@ class ForecastNet(nn.Module):
     """Forecast ``horizon`` steps, and quantiles of each, from ``lookback`` steps.
 
     The window is read relative to its last value (the level). The forecast is the level, plus a
-    linear map of the window, plus a correction that the recurrent encoder and the known future
-    decide. The correction starts at zero and the linear map at a naive forecast
+    linear map of the window, plus a correction that the recurrent encoder decides, and the known
+    future where there is one. The correction starts at zero and the linear map at a naive forecast
     (:meth:`start_from`), so training starts from that forecast. Quantiles are distances from it,
     decided in the same way, and sorted, so that they never cross (Chernozhukov et al. 2010).
 
@@ -30,6 +30,7 @@ class ForecastNet(nn.Module):
         segment: time steps that one step of the recurrence reads.
         hidden_size, num_layers, dropout: of the recurrent layers; dropout also before the decoder.
         quantiles: how many.
+        linear: whether there is the linear map; without it training starts from the last value.
         cell_options: further arguments of the layer.
     """
 
@@ -47,6 +48,7 @@ class ForecastNet(nn.Module):
         num_layers: int = 1,
         dropout: float = 0.0,
         quantiles: int = 0,
+        linear: bool = True,
         cell_options: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -61,13 +63,15 @@ class ForecastNet(nn.Module):
         )
         self.directions = 2 if self.rnn.bidirectional else 1
         self.horizon = horizon
+        self.lookback = lookback
         self.dropout = nn.Dropout(dropout)
-        self.context = nn.Linear(output_size(self.rnn), horizon * _CONTEXT)
-        self.join = nn.Linear(_CONTEXT + calendar_width + known_width, _DECODER)
-        self.correction = nn.Linear(_DECODER, 1 + quantiles)
-        self.linear = nn.Parameter(torch.zeros(horizon, lookback))
-        nn.init.zeros_(self.correction.weight)
-        nn.init.zeros_(self.correction.bias)
+        summary, ahead = output_size(self.rnn), calendar_width + known_width
+        self.head = _starting_at_zero(nn.Linear(summary, horizon * (1 + quantiles)))
+        self.linear = nn.Parameter(torch.zeros(horizon, lookback)) if linear else None
+        self.context = nn.Linear(summary, horizon * _CONTEXT) if ahead else None
+        if ahead:
+            self.join = nn.Linear(_CONTEXT + ahead, _DECODER)
+            self.correction = _starting_at_zero(nn.Linear(_DECODER, 1 + quantiles))
 
     def forward(
         self, z: Tensor, past: Tensor, known: Tensor, calendar: Tensor, ahead: Tensor
@@ -92,19 +96,36 @@ class ForecastNet(nn.Module):
         _, state = self.rnn(torch.cat([x, calendar], -1).transpose(0, 1))
         h_n = state[0] if isinstance(state, tuple) else state  # (layers · D, B, H)
         summary = h_n[-self.directions :].transpose(0, 1).flatten(1)  # (B, D · H)
-        context = self.context(self.dropout(summary)).unflatten(1, (self.horizon, _CONTEXT))
-        joined = F.gelu(self.join(torch.cat([context, ahead], -1)))  # (B, h, _DECODER)
-        correction, distances = self.correction(joined).tensor_split([1], dim=-1)
-        point = level + F.linear(relative, self.linear) + correction.squeeze(-1)
+        made = self._decode(self.dropout(summary), ahead)  # (B, h, 1 + Q)
+        correction, distances = made.tensor_split([1], dim=-1)
+        point = level + correction.squeeze(-1)
+        if self.linear is not None:
+            point = point + F.linear(relative, self.linear)
         return point, (point.detach()[..., None] + distances).sort(dim=-1).values
+
+    def _decode(self, summary: Tensor, ahead: Tensor) -> Tensor:
+        """Turn what the encoder made of the window, (B, D · H), into all steps' (B, h, 1 + Q)."""
+        made: Tensor = self.head(summary).unflatten(1, (self.horizon, -1))
+        if self.context is None:
+            return made
+        context = self.context(summary).unflatten(1, (self.horizon, _CONTEXT))
+        joined = F.gelu(self.join(torch.cat([context, ahead], -1)))  # (B, h, _DECODER)
+        return made + self.correction(joined)
 
     @torch.no_grad()
     def start_from(self, period: int) -> None:
         """Let the linear map start as "the value ``period`` steps before"; 1 is the last value."""
+        if self.linear is None:
+            return
         self.linear.zero_()
-        lookback = self.linear.shape[1]
         for step in range(self.horizon):
-            self.linear[step, lookback - period + step % period] = 1.0
+            self.linear[step, self.lookback - period + step % period] = 1.0
+
+
+def _starting_at_zero(layer: nn.Linear) -> nn.Linear:
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 def seasonal_forecast(window: Tensor, period: int, horizon: int) -> Tensor:
