@@ -1,9 +1,10 @@
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from gatewise.estimators.network import ForecastNet, seasonal_forecast
+from gatewise.estimators.network import ForecastNet, seasonal_forecast, usual_change
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -21,9 +22,9 @@ def net_of(cell: str = "gru", **options: Any) -> ForecastNet:
     return ForecastNet(cell, **{**sizes, **options}).eval()
 
 
-def inputs(past: int = 2, known: int = 3, batch: int = 6) -> list[torch.Tensor]:
+def inputs(past: int = 2, known: int = 3, batch: int = 6, segments: int = 10) -> list[torch.Tensor]:
     torch.manual_seed(1)
-    shapes = ((10,), (10, past), (10, known), (10, 0), (4, known))
+    shapes = ((10,), (10, past), (10, known), (segments, 0), (4, known))
     return [torch.randn(batch, *shape) for shape in shapes]
 
 
@@ -40,7 +41,7 @@ def stirred(net: ForecastNet) -> ForecastNet:
 @pytest.mark.parametrize("name", OPTIONS)
 def test_forecast_has_one_value_a_step_and_every_weight_a_gradient(cell: str, name: str) -> None:
     net = stirred(net_of(cell, **OPTIONS[name])).train()
-    data = inputs(0, 0) if name == "no columns" else inputs()
+    data = inputs(0, 0) if name == "no columns" else inputs(segments=-(-10 // net.segment))
     forecast, quantiles = net(*data)
     assert forecast.shape == (6, 4)
     assert quantiles.shape == (6, 4, 0)
@@ -70,6 +71,23 @@ def test_without_the_linear_map_training_starts_from_the_last_value() -> None:
     net.start_from(7)
     z, *rest = inputs()
     assert torch.equal(net(z, *rest)[0], z[:, -1:].expand(6, 4))
+
+
+@pytest.mark.parametrize(("horizon", "lag"), [(1, 1), (3, 3), (5, 5), (40, 5)])
+def test_usual_change_is_that_over_a_horizon(horizon: int, lag: int) -> None:
+    window = inputs()[0].double()
+    change = window.numpy()[:, lag:] - window.numpy()[:, :-lag]
+    expected = np.sqrt((change**2).mean(1) + 0.01)
+    np.testing.assert_allclose(usual_change(window, horizon)[:, 0], expected)
+    assert usual_change(torch.ones(1, 1), horizon).tolist() == [[pytest.approx(0.1)]]
+
+
+def test_quantiles_lie_wider_where_the_window_changes_more() -> None:
+    net, (z, *rest) = stirred(net_of(quantiles=2)), inputs()
+    net.rnn.weight_ih_l0.data.zero_()  # so that the encoder sees nothing
+    with torch.no_grad():
+        width = [float(net(k * z, *rest)[1].diff(dim=-1).mean()) for k in (1.0, 10.0)]
+    assert width[1] > 5 * width[0] > 0
 
 
 def test_seasonal_forecast_repeats_the_last_period() -> None:

@@ -20,7 +20,7 @@ from gatewise.data.windows import Ends, Origins
 from gatewise.estimators.conformal import corrections
 from gatewise.estimators.forecast_windows import Windows, window_batches
 from gatewise.estimators.losses import forecast_loss
-from gatewise.estimators.network import ForecastNet, seasonal_forecast
+from gatewise.estimators.network import ForecastNet, seasonal_forecast, usual_change
 from gatewise.training import Execution, TrainingOptions, train
 
 _VALIDATION_WINDOWS = 2_000  # evenly chosen; more would cost time and change little
@@ -158,7 +158,8 @@ class ForecastModel:
         origins = self.last_origins(panel) if origins is None else origins
         windows = make_windows(encoded, settings)
         point, bounds = self._scaled(windows, origins)
-        bounds = np.sort(bounds + self.corrections.T, axis=-1)
+        shifts = self.corrections.T * self._unit(windows, origins)[..., None]
+        bounds = np.sort(bounds + shifts, axis=-1)
         return encoded.unscale(origins, point), encoded.unscale(origins, bounds)
 
     @torch.no_grad()
@@ -177,8 +178,13 @@ class ForecastModel:
     def _correct(self, windows: Windows, origins: np.ndarray) -> None:
         z, seen = (tensor.numpy() for tensor in windows.truth(origins))
         _, bounds = self._scaled(windows, origins)
-        truth = np.where(seen, z, np.nan)
-        self.corrections = corrections(truth, bounds, self.settings.quantiles)
+        unit = self._unit(windows, origins)
+        truth = np.where(seen, z, np.nan) / unit
+        self.corrections = corrections(truth, bounds / unit[..., None], self.settings.quantiles)
+
+    def _unit(self, windows: Windows, origins: np.ndarray) -> np.ndarray:
+        """Give what the quantiles' corrections are told in, for each window: (n, 1)."""
+        return usual_change(windows.window(origins), windows.horizon).numpy()
 
     def last_origins(self, panel: Panel) -> np.ndarray:
         """Give the origin ``horizon`` steps before each series' end."""
