@@ -17,7 +17,7 @@ def panel_of(frame, **names):
 
 @pytest.mark.parametrize("block", [1, 2, 3, 100])
 def test_fill_forward_never_crosses_into_another_series(block, monkeypatch):
-    monkeypatch.setattr(encoding, "_BLOCK", block)
+    monkeypatch.setattr(encoding, "BLOCK", block)
     nan = np.nan
     values = np.array([nan, 1, nan, nan, nan, 2, nan, nan])
     fill_forward(values, np.array([0, 3, 8]))
@@ -28,7 +28,7 @@ def test_blocks_change_nothing(monkeypatch):
     panel = panel_of(hourly(gaps=True), past=["temp", "sky"], future=["open"])
     encoder = Encoder.fit(panel, [300])
     whole = encoder.encode(panel)
-    monkeypatch.setattr(encoding, "_BLOCK", 7)
+    monkeypatch.setattr(encoding, "BLOCK", 7)
     for name in ("z", "past", "known", "seen"):
         np.testing.assert_array_equal(getattr(encoder.encode(panel), name), getattr(whole, name))
 

@@ -12,10 +12,8 @@ from gatewise.data.calendar import Calendar
 from gatewise.data.columns import Columns
 from gatewise.data.errors import DataError
 from gatewise.data.panel import Panel
-from gatewise.data.scaling import TargetScaler, spread_grows_with_level, unit
+from gatewise.data.scaling import BLOCK, Moments, TargetScaler, spread_grows_with_level
 from gatewise.data.windows import Ends, series_of
-
-_BLOCK = 1 << 16  # rows encoded at a time, so that nothing of double width is as long as the data
 
 
 @dataclass(frozen=True)
@@ -101,19 +99,20 @@ class Encoder:
         )
         for name in (*panel.columns.past, *panel.columns.future):
             parts = [v[:end] for v, end in zip(panel.values[name], train_end, strict=True)]
-            encoder._fit_column(name, np.concatenate(parts))
+            encoder._fit_column(name, parts)
         for name in panel.columns.static:
-            encoder._fit_column(name, np.asarray(panel.static[name]))
+            encoder._fit_column(name, [np.asarray(panel.static[name])])
         return encoder
 
-    def _fit_column(self, name: str, values: np.ndarray) -> None:
-        if values.dtype.kind in "fiub":
-            values = values.astype(np.float64)
-            seen = values[np.isfinite(values)]
-            mean, std = (float(seen.mean()), unit(seen)) if seen.size else (0.0, 1.0)
-            self.numbers[name] = NumberCode(mean, std, indicator=seen.size < values.size)
+    def _fit_column(self, name: str, parts: Sequence[np.ndarray]) -> None:
+        if all(part.dtype.kind in "fiub" for part in parts):
+            seen = Moments.of(parts)
+            gaps = seen.count < sum(map(len, parts))
+            mean, std = (seen.mean, seen.unit) if seen.count else (0.0, 1.0)
+            self.numbers[name] = NumberCode(mean, std, indicator=gaps)
         else:
-            self.texts[name] = TextCode(sorted({str(v) for v in values if v is not None}))
+            known = {str(value) for part in parts for value in part if value is not None}
+            self.texts[name] = TextCode(sorted(known))
 
     def encode(self, panel: Panel) -> Encoded:
         """Encode a panel with the same columns; gaps are filled from each series' own past."""
@@ -253,6 +252,6 @@ def fill_forward(values: np.ndarray, offsets: np.ndarray) -> None:
 
 def _blocks(values: np.ndarray, start: int) -> Iterator[tuple[slice, np.ndarray]]:
     """Cut ``values`` (n,) into blocks, each with its place among rows that begin at ``start``."""
-    for first in range(0, len(values), _BLOCK):
-        block = values[first : first + _BLOCK]
+    for first in range(0, len(values), BLOCK):
+        block = values[first : first + BLOCK]
         yield slice(int(start) + first, int(start) + first + len(block)), block
