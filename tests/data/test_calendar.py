@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gatewise.data.calendar import calendar_features, calendar_names
+from gatewise.data.calendar import Calendar, calendar_features, calendar_names
 from gatewise.data.times import Frequency
 
 STEPS = ["5 minutes", "1 hour", "6 hours", "1 day", "1 week", "1 month", "3 months", "1 year"]
@@ -40,3 +40,20 @@ def test_place_in_the_year_repeats_each_year():
 
 def test_yearly_steps_have_no_calendar():
     assert calendar_names(Frequency.parse("1 year")) == []
+
+
+@pytest.mark.parametrize("step", [*STEPS, "7 minutes", "5 hours", "36 hours", "2 days"])
+@pytest.mark.parametrize("second", ["1970-02-03T05:00", "1970-02-03T05:01"])  # on its grid, or not
+def test_calendar_looked_up_is_the_calendar_of_the_times(step, second):
+    frequency = Frequency.parse(step)
+    starts, lengths = ["1969-11-30T05:00", "1970-01-01", second], [400, 0, 90]
+    times = [
+        frequency.range(np.datetime64(start, "us"), length)
+        for start, length in zip(starts, lengths, strict=True)
+    ]
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    calendar = Calendar(times, offsets, frequency)
+    rows = np.random.default_rng(0).integers(0, 490, (60, 5))
+    expected = calendar_features(np.concatenate(times)[rows.ravel()], frequency)
+    assert calendar.width == expected.shape[1]
+    np.testing.assert_array_equal(calendar.at(rows), expected.reshape(60, 5, -1))

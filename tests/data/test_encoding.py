@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from tables import hourly, several
 
-from gatewise.data import DataError
-from gatewise.data.encoding import Encoder, forward_fill
+from gatewise.data import DataError, encoding
+from gatewise.data.encoding import Encoder, fill_forward
 from gatewise.data.panel import make_panel
 from gatewise.data.slicing import extended, until
 from gatewise.data.tables import read_table
@@ -15,17 +15,29 @@ def panel_of(frame, **names):
     return make_panel(read_table(frame), **{"target": "load", **names})
 
 
-def test_forward_fill_never_crosses_into_another_series():
+@pytest.mark.parametrize("block", [1, 2, 3, 100])
+def test_fill_forward_never_crosses_into_another_series(block, monkeypatch):
+    monkeypatch.setattr(encoding, "BLOCK", block)
     nan = np.nan
-    filled = forward_fill(np.array([nan, 1, nan, nan, nan, 2, nan]), np.array([0, 3, 7]))
-    np.testing.assert_array_equal(filled, [nan, 1, 1, nan, nan, 2, 2])
+    values = np.array([nan, 1, nan, nan, nan, 2, nan, nan])
+    fill_forward(values, np.array([0, 3, 8]))
+    np.testing.assert_array_equal(values, [nan, 1, 1, nan, nan, 2, 2, 2])
+
+
+def test_blocks_change_nothing(monkeypatch):
+    panel = panel_of(hourly(gaps=True), past=["temp", "sky"], future=["open"])
+    encoder = Encoder.fit(panel, [300])
+    whole = encoder.encode(panel)
+    monkeypatch.setattr(encoding, "BLOCK", 7)
+    for name in ("z", "past", "known", "seen"):
+        np.testing.assert_array_equal(getattr(encoder.encode(panel), name), getattr(whole, name))
 
 
 def test_encoding_of_the_past_does_not_change_with_the_future():
     panel = panel_of(hourly(gaps=True), future=["open"])
     encoder = Encoder.fit(panel, [300])
     whole, part = encoder.encode(panel), encoder.encode(until(panel, [400]))
-    for name in ("z", "past", "known", "weight", "target"):
+    for name in ("z", "past", "known", "seen"):
         np.testing.assert_array_equal(getattr(whole, name)[:400], getattr(part, name))
 
 
@@ -47,7 +59,7 @@ def test_columns_are_scaled_by_the_training_part_and_counted_right():
     panel = panel_of(hourly(gaps=True), past=["temp", "sky"], future=["open"])
     encoder = Encoder.fit(panel, [600])
     encoded = encoder.encode(panel)
-    assert encoder.widths(panel.columns, panel.frequency) == (
+    assert encoder.widths(panel.columns) == (
         encoded.past.shape[1],
         encoded.known.shape[1],
     )
@@ -56,7 +68,7 @@ def test_columns_are_scaled_by_the_training_part_and_counted_right():
     assert temp.mean() == pytest.approx(0, abs=1e-5)
     assert temp.std() == pytest.approx(1, abs=1e-5)
     assert (encoded.past[:, 2:].sum(1) == 1).all()  # the sky, one-hot
-    assert (encoded.weight == 0).tolist() == np.isnan(panel.target[0]).tolist()
+    assert (~encoded.seen).tolist() == np.isnan(panel.target[0]).tolist()
 
 
 def test_unknown_category_is_all_zeros():
@@ -89,8 +101,8 @@ def test_each_series_has_its_own_scale_and_static_columns_are_repeated():
     ]
     np.testing.assert_allclose(means, 0, atol=1e-5)
     assert panel.columns.static == ("kind",)
-    np.testing.assert_array_equal(encoded.known[:300, -2:], [[1, 0]] * 300)
-    np.testing.assert_array_equal(encoded.known[300:560, -2:], [[0, 1]] * 260)
+    np.testing.assert_array_equal(encoded.known[:300], [[1, 0]] * 300)
+    np.testing.assert_array_equal(encoded.known[300:560], [[0, 1]] * 260)
 
 
 def test_unknown_series_is_scaled_by_its_own_history_and_said():

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewise.data import DataError
-from gatewise.data.scaling import TargetScaler, spread_grows_with_level
+from gatewise.data import DataError, scaling
+from gatewise.data.scaling import Moments, TargetScaler, spread_grows_with_level
 
 values = st.lists(st.floats(0, 1e6).map(lambda x: round(x, 3)), min_size=3, max_size=50).map(
     np.array
@@ -66,3 +66,25 @@ def test_logarithm_is_wanted_where_the_spread_grows_with_the_level():
     assert not spread_grows_with_level([steps / 10 + 30 + wave], 12)
     assert not spread_grows_with_level([np.exp(steps / 60) * (2 + wave) - 5], 12)  # negative
     assert not spread_grows_with_level([np.arange(10.0)], 12)  # too short to say
+
+
+@pytest.mark.parametrize("block", [1, 3, 1000])
+def test_moments_are_those_of_all_numbers_whatever_the_block(block, monkeypatch):
+    monkeypatch.setattr(scaling, "BLOCK", block)
+    values = np.array([3.0, np.nan, -5.0, 1.0, 0.5, np.nan, 2.0])
+    seen = values[np.isfinite(values)]
+    found = Moments.of([values[:2], values[2:3], values[3:]])
+    assert (found.count, found.least, found.size) == (5, -5.0, 5.0)
+    assert found.mean == pytest.approx(seen.mean(), rel=1e-12)
+    assert found.std == pytest.approx(seen.std(), rel=1e-12)
+    squared = Moments.of([values], np.square)
+    assert squared.std == pytest.approx((seen**2).std(), rel=1e-12)
+    assert Moments.of([np.array([np.nan]), np.zeros(0)]).count == 0
+
+
+def test_some_of_very_many_blocks_decide_like_all(monkeypatch):
+    steps = np.arange(12 * 400)
+    growing = np.exp(steps / 1200) * (2 + np.sin(2 * np.pi * steps / 12))
+    monkeypatch.setattr(scaling, "_MOST_BLOCKS", 40)
+    assert spread_grows_with_level([growing], 12)
+    assert not spread_grows_with_level([growing.max() - growing], 12)

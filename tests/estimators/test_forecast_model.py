@@ -14,12 +14,9 @@ from tables import hourly, several
 from gatewise.data import DataError, Panel, make_panel, read_table
 from gatewise.data.encoding import Encoder
 from gatewise.data.windows import window_origins
-from gatewise.estimators.forecast_model import (
-    ForecastModel,
-    ForecastSettings,
-    Windows,
-    total_error,
-)
+from gatewise.estimators.forecast_model import ForecastModel, ForecastSettings
+from gatewise.estimators.forecast_windows import Windows
+from gatewise.estimators.losses import forecast_loss
 from gatewise.training import Execution, TrainingOptions
 
 TRAINING = TrainingOptions(steps=20, batch_size=16, evaluations=5)
@@ -27,8 +24,8 @@ SETTINGS = ForecastSettings(6, 24, hidden_size=4, segment=4, training=TRAINING)
 TRAIN_END, VALIDATION_END = 300, 380
 
 
-def mean_loss(*arguments: Any) -> Any:
-    total, count = total_error(*arguments)
+def mean_loss(*arguments: Any, loss: str = "absolute") -> Any:
+    total, count = forecast_loss(*arguments, loss)
     return total / count
 
 
@@ -137,11 +134,11 @@ def test_forecast_of_no_origin_is_empty(panel: Panel, model: ForecastModel) -> N
 def test_missing_targets_do_not_count_in_the_loss(panel: Panel, model: ForecastModel) -> None:
     """The loss of a window is that of its observed steps, whatever stands in the others."""
     encoded = Encoder.fit(panel, [TRAIN_END]).encode(panel)
-    gap = int(np.flatnonzero(np.isnan(encoded.target[60:])[:300])[0]) + 60
-    origin = torch.tensor([gap - 2])  # the gap is its third step
+    gap = int(np.flatnonzero(~encoded.seen[60:360])[0]) + 60
+    origin = np.array([gap - 2])  # the gap is its third step
     losses = []
     for value in (0.0, 1e3):
-        windows = Windows.of(replace(encoded, z=encoded.z.copy()), 24, 6)
+        windows = Windows(replace(encoded, z=encoded.z.copy()), 24, 6, 4)
         windows.z[gap] = value
         with torch.no_grad():
             losses.append(float(mean_loss(model.net, windows, origin)))
@@ -165,8 +162,8 @@ def test_weights_of_the_best_validation_error_are_kept(panel: Panel) -> None:
     shape = {"lookback": 24, "horizon": 6}
     origins = window_origins(encoded.offsets, [TRAIN_END], [VALIDATION_END], **shape)
     with torch.no_grad():
-        windows = Windows.of(encoded, **shape)
-        kept = float(mean_loss(model.net, windows, torch.from_numpy(origins)))
+        windows = Windows(encoded, **shape, segment=4)
+        kept = float(mean_loss(model.net, windows, origins))
     assert kept == pytest.approx(min(errors), rel=1e-6)
     assert errors[-1] > 1.01 * min(errors)
 
@@ -183,7 +180,8 @@ def test_parameters_are_counted(model: ForecastModel) -> None:
     recurrent = 4 * 4 * (inputs + 4 + 2)
     context, known = 16 * 6, model.net.join.in_features - 16
     decoder = 4 * context + context + 32 * (16 + known) + 32 + 32 + 1
-    assert model.parameters == recurrent + decoder + 6 * 24
+    head, linear = 6 * 4 + 6, 6 * 24
+    assert model.parameters == recurrent + decoder + head + linear
 
 
 @pytest.mark.parametrize(
@@ -202,6 +200,10 @@ def test_each_setting_changes_the_forecast(panel: Panel, model: ForecastModel) -
         lambda s: replace(s, num_layers=2),
         lambda s: replace(s, dropout=0.4),
         lambda s: replace(s, log=not model.encoder.log),
+        lambda s: replace(s, calendar=False),
+        lambda s: replace(s, linear=False),
+        lambda s: replace(s, loss="squared"),
+        lambda s: replace(s, quantiles=(0.5,)),
         lambda s: replace(s, training=replace(TRAINING, batch_size=8)),
         lambda s: replace(s, training=replace(TRAINING, learning_rate=1e-3)),
         lambda s: replace(s, training=replace(TRAINING, weight_decay=0.5)),
@@ -213,21 +215,34 @@ def test_each_setting_changes_the_forecast(panel: Panel, model: ForecastModel) -
         assert not np.array_equal(before, other), number
 
 
-@pytest.mark.parametrize("log", [False, True])
-def test_loss_is_the_absolute_error_in_units_of_the_spread(log: bool) -> None:
-    panel = make_panel(read_table(hourly(200)), target="load", past=[])
-    encoded = Encoder.fit(panel, [200], log=log).encode(panel)
-    windows, origins = Windows.of(encoded, 24, 6), np.array([60, 100])
-    off = torch.linspace(-1.5, 1.5, 12).reshape(2, 6)  # in z, less than a factor of e
+QUANTILES = replace(SETTINGS, quantiles=(0.1, 0.9))
 
-    class Off(torch.nn.Linear):
-        """A model that is wrong by ``off``."""
 
-        def forward(self, *_: torch.Tensor) -> torch.Tensor:
-            return windows.truth(torch.from_numpy(origins))[0] + off
+def test_quantiles_are_corrected_by_the_validation_part_alone(panel: Panel) -> None:
+    """Another validation part, no other weights: the patience and the steps are the same."""
+    whole = replace(QUANTILES, training=replace(TRAINING, evaluations=1))
+    first = fitted(panel, whole)
+    changed = copy.deepcopy(panel)
+    changed.target[0][TRAIN_END:] += 50.0
+    other = fitted(changed, whole)
+    assert torch.equal(first.net.linear, other.net.linear)
+    assert first.corrections.shape == (2, 6)
+    assert (other.corrections > first.corrections).all()
 
-    loss = float(mean_loss(Off(1, 1), windows, torch.from_numpy(origins)))
-    ahead = origins[:, None] + np.arange(6)
-    made = encoded.unscale(origins, encoded.z[ahead] + off.numpy())
-    error = np.abs(made - encoded.target[ahead]).mean() / encoded.scalers[0].spread
-    assert loss == pytest.approx(error, rel=1e-5)
+
+def test_corrected_quantiles_hold_their_share_of_the_validation_part(panel: Panel) -> None:
+    model = fitted(panel, QUANTILES)
+    offsets = np.array([0, 450])
+    shape = {"lookback": 24, "horizon": 6}
+    origins = window_origins(offsets, [TRAIN_END], [VALIDATION_END], **shape)
+    point, bounds = model.forecast_with_quantiles(panel, origins)
+    truth = panel.target[0][origins[:, None] + np.arange(6)]
+    seen = np.isfinite(truth)
+    assert np.array_equal(point, model.forecast(panel, origins))
+    assert (bounds[..., 0] <= bounds[..., 1]).all()
+    below = [(truth <= bounds[..., number])[seen].mean() for number in range(2)]
+    assert below == pytest.approx([0.1, 0.9], abs=0.02)
+
+
+def test_relative_loss_takes_the_logarithm(panel: Panel) -> None:
+    assert fitted(panel, replace(SETTINGS, loss="relative")).encoder.log

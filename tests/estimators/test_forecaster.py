@@ -39,7 +39,7 @@ def test_predict_gives_the_callers_kind_of_frame(kind: str, shape: str) -> None:
     got = quick().fit(convert(frame)).predict(convert(frame))
     assert type(got) is own
     columns = got.column_names if kind == "arrow" else list(got.columns)
-    assert columns == ["series", "time", "step", "forecast"]
+    assert columns == ["series", "time", "step", "forecast", "q10", "q50", "q90"]
     assert np.array_equal(values(got), values(plain))
     assert np.asarray(got["series"]).tolist() == plain["series"].to_list()
     assert np.array_equal(np.asarray(got["time"]).astype("datetime64[us]"), plain["time"])
@@ -239,6 +239,42 @@ def test_fitting_leaves_the_callers_random_numbers_alone(table: pl.DataFrame) ->
     assert torch.equal(torch.rand(3), expected)
 
 
+def test_relative_loss_without_the_logarithm_is_refused(table: pl.DataFrame) -> None:
+    with pytest.raises(ValueError, match="takes the logarithm, but log=False"):
+        quick(loss="relative", log=False).fit(table)
+
+
+# Quantiles
+
+
+def test_quantiles_are_named_by_their_percent_and_never_cross(table: pl.DataFrame) -> None:
+    model = quick(quantiles=(0.025, 0.1, 0.5, 0.975)).fit(table)
+    got = model.rolling(table)
+    names = ["q2.5", "q10", "q50", "q97.5"]
+    assert got.columns[-4:] == names
+    bounds = got.select(names).to_numpy()
+    assert (np.diff(bounds, axis=1) >= 0).all()
+    assert (bounds[:, 0] < bounds[:, -1]).all()
+    assert quick(quantiles=()).fit(table).predict(table).columns[-1] == "forecast"
+
+
+def test_interval_covers_its_share_of_later_data() -> None:
+    frame = hourly(1600)
+    model = quick(steps=100, hidden_size=8, past=(), validation=0.25).fit(frame[:1200])
+    got = model.rolling(frame, start=str(frame["time"][1200]))
+    inside = (got["q10"] <= got["truth"]) & (got["truth"] <= got["q90"])
+    assert inside.mean() == pytest.approx(0.8, abs=0.06)
+
+
+def test_quantiles_without_a_validation_part_are_said_to_be_uncorrected(
+    table: pl.DataFrame,
+) -> None:
+    said = "the quantiles are not corrected: no validation part is held back for that"
+    assert said in quick(validation=0).fit(table).notes_
+    assert said not in quick(validation=0, quantiles=()).fit(table).notes_
+    assert said not in quick().fit(table).notes_
+
+
 # History, early stopping, progress
 
 
@@ -265,6 +301,16 @@ def test_without_validation_all_steps_train_on_everything(table: pl.DataFrame) -
     )
     weights = model.model_.net.context.weight
     assert not weights.equal(quick(validation=0, steps=20).fit(changed).model_.net.context.weight)
+
+
+def test_validation_may_begin_at_a_time(table: pl.DataFrame) -> None:
+    by_time = quick(validation=str(table["time"][300])).fit(table)
+    by_share = quick(validation=36 / 336 + 1e-9).fit(table)
+    assert values(by_time.predict(table)).tolist() == values(by_share.predict(table)).tolist()
+    with pytest.raises(ValueError, match="validation: no time: 'later'"):
+        quick(validation="later").fit(table)
+    with pytest.raises(DataError, match="data frame: no step from 2030-01-01 on, so there is no"):
+        quick(validation="2030-01-01").fit(table)
 
 
 @pytest.mark.parametrize(("progress", "shown"), [(True, True), (False, False), (None, False)])
@@ -301,7 +347,7 @@ def test_fit_changes_no_parameter_and_sets_the_fitted_attributes(table: pl.DataF
     assert any("values missing" in note for note in model.notes_)
 
 
-@pytest.mark.parametrize("verb", ["predict", "score", "save"])
+@pytest.mark.parametrize("verb", ["predict", "rolling", "score", "save"])
 def test_unfitted_forecaster_says_so(verb: str, table: pl.DataFrame) -> None:
     with pytest.raises(ValueError, match="not fitted yet"):
         getattr(quick(), verb)(table)
@@ -317,6 +363,11 @@ BAD = {
     "cell_options": ({"batch_first": True}, "must leave 'batch_first' to the estimator"),
     "dropout": (1.5, "dropout must be at least 0 and below 1, got 1.5"),
     "learning_rate": (0.0, "learning_rate must be positive, got 0.0"),
+    "loss": ("mape", "loss must be one of absolute, squared, huber, relative, got 'mape'"),
+    "quantiles": (
+        (0.5, 0.1),
+        r"quantiles must be rising numbers between 0 and 1, got \(0.5, 0.1\)",
+    ),
 }
 
 
@@ -332,7 +383,8 @@ def test_bad_parameter_is_named(name: str, table: pl.DataFrame) -> None:
 
 def test_backtest_lays_adjacent_folds_at_the_end(table: pl.DataFrame) -> None:
     got = quick().backtest(table, folds=2)
-    assert got.columns == ["fold", "series", "origin", "step", "time", "truth", "forecast"]
+    names = ["fold", "series", "origin", "step", "time", "truth", "forecast", "q10", "q50", "q90"]
+    assert got.columns == names
     test = 336 // 6
     whole = test // HORIZON * HORIZON
     for fold, start in enumerate((336 - 2 * test, 336 - test)):
@@ -380,6 +432,35 @@ def test_backtest_leaves_the_estimator_as_it_was(fitted: Forecaster, table: pl.D
 def test_backtest_rejects_counts_below_one(option: dict[str, int], table: pl.DataFrame) -> None:
     with pytest.raises(ValueError, match="must be a whole number, at least 1, got 0"):
         quick().backtest(table, **option)
+
+
+@pytest.mark.filterwarnings("ignore:the target is missing in the last")
+def test_rolling_forecasts_what_predict_does_from_each_origin(
+    fitted: Forecaster, table: pl.DataFrame
+) -> None:
+    start = 300
+    got = fitted.rolling(table, start=str(table["time"][start]), stride=5)
+    origins = got["origin"].unique(maintain_order=True).to_list()
+    assert origins == table["time"][start - 1 : 336 - HORIZON : 5].to_list()
+    for origin, known in ((origins[0], start), (origins[3], start + 15)):
+        part = got.filter(pl.col("origin") == origin)
+        expected = fitted.predict(table[:known], table[known:])
+        for name in ("forecast", "q10", "q90"):
+            np.testing.assert_allclose(part[name], expected[name], rtol=1e-5)
+        assert part["time"].to_list() == expected["time"].to_list()
+        truth = table["load"][known : known + HORIZON].to_list()
+        assert part["truth"].fill_nan(None).to_list() == truth
+
+
+def test_rolling_takes_every_origin_that_has_a_lookback(
+    fitted: Forecaster, table: pl.DataFrame
+) -> None:
+    got = fitted.rolling(table)
+    assert len(got) == (336 - 24 - HORIZON + 1) * HORIZON
+    with pytest.raises(DataError, match=r"no forecast from 2024-01-14 20:00 on has 24 steps"):
+        fitted.rolling(table, start="2024-01-14 20:00")
+    with pytest.raises(ValueError, match="start: no time: 'soon'"):
+        fitted.rolling(table, start="soon")
 
 
 def test_score_is_minus_the_error_of_predict(fitted: Forecaster, table: pl.DataFrame) -> None:

@@ -73,9 +73,26 @@ def test_loading_gives_the_same_forecasts_and_attributes(
     assert again.predict(table, ahead).equals(fitted.predict(table, ahead))
     for name in ("history_", "columns_", "frequency_", "lookback_", "train_end_", "notes_"):
         assert getattr(again, name) == getattr(fitted, name)
-    tuples = {"future": list(fitted.future), "static": list(fitted.static)}
+    names = ("future", "static", "quantiles")
+    tuples = {name: list(getattr(fitted, name)) for name in names}
     assert again.get_params() == {**fitted.get_params(), **tuples}
     assert again.score(table) == fitted.score(table)
+
+
+def test_model_of_before_there_were_quantiles_still_forecasts(
+    table: pl.DataFrame, tmp_path: Path
+) -> None:
+    model = quick(quantiles=()).fit(table)
+    model.save(tmp_path / "m")
+
+    def older(header: dict[str, Any]) -> None:
+        del header["corrections"]
+        for name in ("loss", "quantiles", "calendar", "linear"):
+            del header["settings"][name], header["params"][name]
+
+    again = load(changed(tmp_path / "m", older))
+    assert again.predict(table).equals(model.predict(table))
+    assert again.quantiles == ()
 
 
 def test_loaded_model_can_be_fitted_again(path: Path, table: pl.DataFrame) -> None:
@@ -118,6 +135,7 @@ def test_a_fresh_process_gives_the_same_forecasts(
         {"random_state": np.random.RandomState(1)},
         {"random_state": np.int64(7), "past": np.array(["temp"])},
         {"static": ("kind",), "time": ["time"], "log": True},
+        {"loss": "huber", "quantiles": (0.2, 0.6), "calendar": False, "linear": False},
     ],
     ids=lambda parameters: ", ".join(parameters),
 )

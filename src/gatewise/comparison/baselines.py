@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from sklearn.linear_model import Ridge
 
 from gatewise.data.encoding import Encoded, Encoder
 from gatewise.data.panel import Panel
 from gatewise.data.windows import evenly, window_origins, with_truth
-from gatewise.estimators.forecast_model import Windows
+from gatewise.estimators.forecast_windows import Windows
 from gatewise.estimators.network import seasonal_forecast
 
 _MOST_WINDOWS = 5_000  # of the training part, evenly chosen, that the linear model sees
@@ -38,11 +37,12 @@ class Prepared:
         encoded = Encoder.fit(panel, train_end).encode(panel)
         shape = {"lookback": lookback, "horizon": horizon}
         start = np.zeros(len(panel), dtype=np.int64)
+        target = np.concatenate(panel.target)
         parts = [
-            with_truth(window_origins(encoded.offsets, a, b, **shape), encoded.target, horizon)
+            with_truth(window_origins(encoded.offsets, a, b, **shape), target, horizon)
             for a, b in ((start, train_end), (train_end, validation_end))
         ]
-        return cls(encoded, Windows.of(encoded, **shape), *parts)
+        return cls(encoded, Windows(encoded, lookback, horizon), *parts)
 
     def unscale(self, origins: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Bring forecasts ``z`` (n, horizon) back to the target's unit."""
@@ -50,7 +50,7 @@ class Prepared:
 
     def absolute_error(self, origins: np.ndarray, z: np.ndarray) -> float:
         """Mean weighted error of ``z`` (n, horizon), in units of each series' spread."""
-        truth, weight = (t.numpy() for t in self.windows.truth(torch.from_numpy(origins)))
+        truth, weight = self.windows.weighted_truth(origins)
         return float((weight * np.abs(z - truth)).sum() / max((weight > 0).sum(), 1))
 
 
@@ -70,7 +70,7 @@ class Naive:
 
     def scaled(self, origins: np.ndarray) -> np.ndarray:
         """Forecast in scaled units: (n, horizon)."""
-        window, *_ = self.prepared.windows.inputs(torch.from_numpy(origins))
+        window = self.prepared.windows.window(origins)
         return seasonal_forecast(window, self.period, self.prepared.windows.horizon).numpy()
 
 
@@ -103,12 +103,12 @@ class Linear:
         return inputs.level[:, None] + np.stack(columns, axis=1)
 
     def _inputs(self, origins: np.ndarray) -> "_LinearInputs":
-        windows, chosen = self.prepared.windows, torch.from_numpy(origins)
-        z, past, _, known = windows.inputs(chosen)
-        truth, weight = windows.truth(chosen)
+        windows = self.prepared.windows
+        z, past, *_, known = windows.inputs(origins)
+        truth, weight = windows.weighted_truth(origins)
         level = z[:, -1].double().numpy()  # (n,)
         shared = np.hstack([z.numpy() - level[:, None], past[:, -1].numpy()])  # (n, L + P)
-        return _LinearInputs(shared, known.numpy(), level, truth.numpy(), weight.numpy())
+        return _LinearInputs(shared, known.numpy(), level, truth, weight)
 
 
 @dataclass(frozen=True)

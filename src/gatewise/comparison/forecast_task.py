@@ -36,11 +36,11 @@ from gatewise.estimators.defaults import default_horizon, default_lookback, defa
 from gatewise.estimators.forecast_model import (
     ForecastModel,
     ForecastSettings,
-    Windows,
     build_network,
     count_parameters,
-    total_error,
+    make_windows,
 )
+from gatewise.estimators.losses import forecast_loss
 from gatewise.estimators.network import ForecastNet
 from gatewise.training import Execution, TrainingOptions
 
@@ -338,8 +338,9 @@ class TimedForecaster:
         shape = {"lookback": settings.lookback, "horizon": settings.horizon}
         start = np.zeros(len(panel), dtype=np.int64)
         origins = window_origins(encoded.offsets, start, np.diff(encoded.offsets), **shape)
-        self.origins = torch.from_numpy(origins[: settings.training.batch_size])
-        self.windows = Windows.of(encoded, **shape)
+        self.origins = origins[: settings.training.batch_size]
+        self.windows = make_windows(encoded, settings)
+        self.loss = settings.loss
         self.net = build_network(panel.columns, panel.frequency, encoder, settings)
         self.optimizer = torch.optim.AdamW(self.net.parameters())
         self.layer = self.net.rnn
@@ -352,7 +353,7 @@ class TimedForecaster:
         start = time.perf_counter()
         for _ in range(steps):
             self.optimizer.zero_grad()
-            total, count = total_error(self.net, self.windows, self.origins)
+            total, count = forecast_loss(self.net, self.windows, self.origins, self.loss)
             (total / count).backward()
             self.optimizer.step()
         return (time.perf_counter() - start) / steps

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewise.data.scaling import unit
+from gatewise.data.scaling import Moments
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ChannelScaler:
             seen = column[~np.isnan(column)]
             mean = float(seen.mean()) if seen.size else 0.0
             means.append(mean)
-            units.append(unit(seen) if seen.size else 1.0)
+            units.append(Moments.of([seen]).unit if seen.size else 1.0)
             gaps.append(seen.size < column.size)
         return cls(np.array(means), np.array(units), np.array(gaps))
 

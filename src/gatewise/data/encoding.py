@@ -1,19 +1,19 @@
 """From a panel to the arrays that a model reads, fitted on the training part alone."""
 
 import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from gatewise.data.calendar import calendar_features, calendar_names
+from gatewise.data.calendar import Calendar
 from gatewise.data.columns import Columns
 from gatewise.data.errors import DataError
 from gatewise.data.panel import Panel
-from gatewise.data.scaling import TargetScaler, spread_grows_with_level, unit
-from gatewise.data.times import Frequency
+from gatewise.data.scaling import BLOCK, Moments, TargetScaler, spread_grows_with_level
 from gatewise.data.windows import Ends, series_of
-from gatewise.data.zones import to_local
 
 
 @dataclass(frozen=True)
@@ -38,31 +38,30 @@ class Encoded:
 
     Attributes:
         offsets: (n_series + 1,) where each series starts.
-        target: (N,) float64, as given, NaN where missing.
-        z: (N,) float32, scaled and filled from the past.
+        z: (N,) float32, the target, scaled and filled from the past.
+        seen: (N,) bool, where the target was not missing.
         past: (N, P) float32, known up to the present: gaps of the target, past columns.
-        known: (N, K) float32, known in the future: calendar, future and static columns.
-        weight: (N,) float32, how much an error of 1 in ``z`` counts: in units of the series' own
-            training spread, 0 where the target is missing.
-        log_std: (N,) float32, the scaler's ``std`` where ``z`` is a logarithm; 0 where it is not.
+        known: (N, K) float32, known in the future: future and static columns.
+        calendar: what is known of each step by its time.
         scalers: one for each series.
     """
 
     offsets: np.ndarray
-    target: np.ndarray
     z: np.ndarray
+    seen: np.ndarray
     past: np.ndarray
     known: np.ndarray
-    weight: np.ndarray
-    log_std: np.ndarray
+    calendar: Calendar
     scalers: list[TargetScaler]
 
     def unscale(self, origins: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """Bring forecasts ``z`` (n, h) made at ``origins`` (n,) back to the target's unit."""
+        """Bring forecasts ``z`` (n, …) made at ``origins`` (n,) back to the target's unit."""
         y = np.array(z, dtype=np.float64)
         series = series_of(origins, self.offsets)
-        for index in np.unique(series):
-            y[series == index] = self.scalers[index].unscale(y[series == index])
+        order = np.argsort(series, kind="stable")
+        starts = np.flatnonzero(np.diff(series[order], prepend=-1))
+        for rows in np.split(order, starts[1:]) if len(order) else []:
+            y[rows] = self.scalers[series[rows[0]]].unscale(y[rows])
         return y
 
 
@@ -100,56 +99,53 @@ class Encoder:
         )
         for name in (*panel.columns.past, *panel.columns.future):
             parts = [v[:end] for v, end in zip(panel.values[name], train_end, strict=True)]
-            encoder._fit_column(name, np.concatenate(parts))
+            encoder._fit_column(name, parts)
         for name in panel.columns.static:
-            encoder._fit_column(name, np.asarray(panel.static[name]))
+            encoder._fit_column(name, [np.asarray(panel.static[name])])
         return encoder
 
-    def _fit_column(self, name: str, values: np.ndarray) -> None:
-        if values.dtype.kind in "fiub":
-            values = values.astype(np.float64)
-            seen = values[np.isfinite(values)]
-            mean, std = (float(seen.mean()), unit(seen)) if seen.size else (0.0, 1.0)
-            self.numbers[name] = NumberCode(mean, std, indicator=seen.size < values.size)
+    def _fit_column(self, name: str, parts: Sequence[np.ndarray]) -> None:
+        if all(part.dtype.kind in "fiub" for part in parts):
+            seen = Moments.of(parts)
+            gaps = seen.count < sum(map(len, parts))
+            mean, std = (seen.mean, seen.unit) if seen.count else (0.0, 1.0)
+            self.numbers[name] = NumberCode(mean, std, indicator=gaps)
         else:
-            self.texts[name] = TextCode(sorted({str(v) for v in values if v is not None}))
+            known = {str(value) for part in parts for value in part if value is not None}
+            self.texts[name] = TextCode(sorted(known))
 
     def encode(self, panel: Panel) -> Encoded:
         """Encode a panel with the same columns; gaps are filled from each series' own past."""
         lengths = [len(y) for y in panel.target]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        target = np.concatenate(panel.target)
-        scalers = self._scalers_of(panel)
-        scaled = [s.scale(y) for s, y in zip(scalers, panel.target, strict=True)]
-        weights = [s.weight(y) for s, y in zip(scalers, panel.target, strict=True)]
-        columns = panel.columns
-        gaps = [np.isnan(target)[:, None]] if self.target_gaps else []
-        past = [*gaps, *(self._column(c, panel.values[c], offsets) for c in columns.past)]
-        times = np.concatenate(panel.times)
-        clock = to_local(times, panel.zone) if panel.zone else times
-        known = [
-            calendar_features(clock, panel.frequency),
-            *(self._column(c, panel.values[c], offsets) for c in columns.future),
-            *(self._static(c, panel.static[c], lengths) for c in columns.static),
-        ]
-        return Encoded(
-            offsets=offsets,
-            target=target,
-            z=np.nan_to_num(forward_fill(np.concatenate(scaled), offsets)).astype(np.float32),
-            past=_beside(past, len(target)),
-            known=_beside(known, len(target)),
-            weight=np.nan_to_num(np.concatenate(weights)).astype(np.float32),
-            log_std=np.repeat(
-                np.array([s.std if self.log else 0.0 for s in scalers], dtype=np.float32), lengths
-            ),
-            scalers=scalers,
-        )
+        scalers, columns = self._scalers_of(panel), panel.columns
+        past_width, known_width = self.widths(columns)
+        z = np.empty(offsets[-1], dtype=np.float32)
+        seen = np.empty(offsets[-1], dtype=bool)
+        past = np.empty((offsets[-1], past_width), dtype=np.float32)
+        known = np.empty((offsets[-1], known_width), dtype=np.float32)
+        for start, scaler, y in zip(offsets, scalers, panel.target, strict=False):
+            for part, values in _blocks(y, start):
+                z[part] = scaler.scale(values)
+                seen[part] = np.isfinite(values)
+        fill_forward(z, offsets)
+        np.nan_to_num(z, copy=False)
+        past[:, : int(self.target_gaps)] = ~seen[:, None]
+        at = int(self.target_gaps)
+        for name in columns.past:
+            at = self._fill(past, at, name, panel.values[name], offsets)
+        at = 0
+        for name in columns.future:
+            at = self._fill(known, at, name, panel.values[name], offsets)
+        for name in columns.static:
+            at = self._fill_static(known, at, name, panel.static[name], offsets)
+        calendar = Calendar(panel.times, offsets, panel.frequency, panel.zone)
+        return Encoded(offsets, z, seen, past, known, calendar, scalers)
 
-    def widths(self, columns: Columns, frequency: Frequency) -> tuple[int, int]:
+    def widths(self, columns: Columns) -> tuple[int, int]:
         """Count the columns of ``Encoded.past`` and ``Encoded.known``."""
         past = int(self.target_gaps) + sum(map(self._width, columns.past))
-        known = len(calendar_names(frequency))
-        return past, known + sum(map(self._width, (*columns.future, *columns.static)))
+        return past, sum(map(self._width, (*columns.future, *columns.static)))
 
     def _width(self, name: str) -> int:
         if name in self.texts:
@@ -170,24 +166,48 @@ class Encoder:
             for name, y in zip(panel.series, panel.target, strict=True)
         ]
 
-    def _column(self, name: str, values: list[np.ndarray], offsets: np.ndarray) -> np.ndarray:
-        flat = np.concatenate(values)
+    def _fill(
+        self,
+        into: np.ndarray,
+        at: int,
+        name: str,
+        arrays: Sequence[np.ndarray],
+        offsets: np.ndarray,
+    ) -> int:
+        """Encode a column into ``into`` (N, …) from its column ``at`` on; give where it ends."""
+        end = at + self._width(name)
+        start = 0
+        for values in arrays:
+            for part, block in _blocks(values, start):
+                into[part, at:end] = self._encoded(name, block)
+            start += len(values)
+        if name in self.numbers:
+            fill_forward(into[:, at], offsets)
+            np.nan_to_num(into[:, at], copy=False)
+        return end
+
+    def _fill_static(
+        self, into: np.ndarray, at: int, name: str, values: list[Any], offsets: np.ndarray
+    ) -> int:
+        rows = np.empty((len(values), self._width(name)), dtype=np.float32)
+        self._fill(rows, 0, name, [np.asarray(values)], np.arange(len(values) + 1))
+        end = at + rows.shape[1]
+        for row, (first, behind) in zip(rows, pairwise(offsets), strict=True):
+            into[first:behind, at:end] = row
+        return end
+
+    def _encoded(self, name: str, values: np.ndarray) -> np.ndarray:
+        """Encode a few values (n,) of a column: (n, width); missing numbers stay NaN."""
         if name in self.texts:
-            return self._one_hot(name, flat)
+            return self._one_hot(name, values)
         code = self.numbers[name]
-        if flat.dtype.kind not in "fiub":
-            example = next(value for value in flat if value is not None)
+        if values.dtype.kind not in "fiub":
+            example = next(value for value in values if value is not None)
             raise DataError(
                 f"numbers in the training data, but now text such as {example!r}", column=name
             )
-        filled = forward_fill((flat.astype(np.float64) - code.mean) / code.std, offsets)
-        column = np.nan_to_num(filled)[:, None]  # (N, 1)
-        return np.hstack([column, np.isnan(flat)[:, None]]) if code.indicator else column
-
-    def _static(self, name: str, values: list[Any], lengths: list[int]) -> np.ndarray:
-        one_each = np.asarray(values)
-        column = self._column(name, [one_each], np.arange(len(values) + 1))
-        return np.repeat(column, lengths, axis=0)
+        scaled = (values.astype(np.float64)[:, None] - code.mean) / code.std
+        return np.hstack([scaled, np.isnan(scaled)]) if code.indicator else scaled
 
     def _one_hot(self, name: str, values: np.ndarray) -> np.ndarray:
         categories = np.asarray(self.texts[name].categories, dtype=object)
@@ -214,18 +234,24 @@ class Encoder:
         )
 
 
-def forward_fill(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Fill NaN in ``values`` (N,) by the last value before it in the same series.
+def fill_forward(values: np.ndarray, offsets: np.ndarray) -> None:
+    """Fill NaN in ``values`` (N,), in place, by the last value before it in the same series.
 
     A series starts at each of ``offsets`` but the last; what precedes its first value stays NaN.
     """
-    index = np.where(np.isnan(values), -1, np.arange(len(values)))
-    last = np.maximum.accumulate(index) if len(values) else index
-    starts = np.repeat(offsets[:-1], np.diff(offsets))
-    known = last >= starts
-    return np.where(known, values[np.where(known, last, 0)], np.nan)
+    for start, end in pairwise(offsets):
+        last = np.nan
+        for part, block in _blocks(values[start:end], start):
+            missing = np.isnan(block)
+            if missing.any():
+                index = np.where(missing, -1, np.arange(len(block)))
+                index = np.maximum.accumulate(index)
+                values[part] = np.where(index >= 0, block[index], last)
+            last = block[-1]
 
 
-def _beside(parts: list[np.ndarray], rows: int) -> np.ndarray:
-    columns = [np.zeros((rows, 0), dtype=np.float32), *parts]
-    return np.concatenate(columns, axis=1).astype(np.float32)
+def _blocks(values: np.ndarray, start: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Cut ``values`` (n,) into blocks, each with its place among rows that begin at ``start``."""
+    for first in range(0, len(values), BLOCK):
+        block = values[first : first + BLOCK]
+        yield slice(int(start) + first, int(start) + first + len(block)), block

@@ -5,6 +5,7 @@ Times are `datetime64[us]` without a zone, which reaches far before 1700.
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 
@@ -128,6 +129,18 @@ class Frequency:
             return (max(1, round(365.25 * DAY / step)),)
         periods = [period // step for period in (DAY, WEEK) if period % step == 0 and period > step]
         return tuple(periods[:1] + [p for p in periods[1:] if p <= LONGEST_SECOND_SEASON]) or (1,)
+
+
+def moment_of(name: str, text: str) -> np.datetime64:
+    """The time that a parameter's text says, such as "2024-05-01" or "2024-05-01 13:00".
+
+    Raises:
+        ValueError: names the parameter.
+    """
+    try:
+        return np.datetime64(datetime.fromisoformat(text), "us")
+    except ValueError:
+        raise ValueError(f"{name}: no time: {text!r}; write it as in '2024-05-01 13:00'") from None
 
 
 def month_lengths(months: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Windows over series laid end to end: only where they start is stored, never a copy of them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -36,6 +37,82 @@ def window_origins(
         for base, first, last in zip(offsets[:-1], start, stop, strict=True)
     ]
     return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Origins:
+    """The origins of windows as runs of neighbours: a few numbers, however many windows.
+
+    Attributes:
+        first: (R,) the first origin of each run, a flat index.
+        ends: (R,) how many origins there are up to the end of each run.
+    """
+
+    first: np.ndarray
+    ends: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        offsets: np.ndarray,
+        start: Ends,
+        stop: Ends,
+        seen: np.ndarray,
+        *,
+        lookback: int,
+        horizon: int,
+    ) -> "Origins":
+        """Find the windows of a part, as :func:`window_origins`, whose horizon has a truth.
+
+        Args:
+            offsets, start, stop, lookback, horizon: as there, for every origin.
+            seen: (N,) bool, where the target is known.
+        """
+        first: list[int] = []
+        behind: list[int] = []
+        for base, begin, end in zip(offsets[:-1], start, stop, strict=True):
+            low, high = int(base + max(begin, lookback)), int(base + end - horizon + 1)
+            if low >= high:
+                continue
+            runs = _between(low, high, _gaps(seen[low : high + horizon - 1], horizon))
+            first += [a for a, _ in runs]
+            behind += [b for _, b in runs]
+        counts = np.array(behind, dtype=np.int64) - np.array(first, dtype=np.int64)
+        return cls(np.array(first, dtype=np.int64), np.cumsum(counts, dtype=np.int64))
+
+    def __len__(self) -> int:
+        return int(self.ends[-1]) if len(self.ends) else 0
+
+    def at(self, places: np.ndarray) -> np.ndarray:
+        """Give the origins at ``places`` (n,) of the list: flat indices (n,)."""
+        run = np.searchsorted(self.ends, places, side="right")
+        begun = np.concatenate([[0], self.ends[:-1]])
+        return self.first[run] + places - begun[run]
+
+    def evenly(self, most: int) -> np.ndarray:
+        """Choose at most ``most`` origins, evenly spread: flat indices."""
+        if len(self) <= most:
+            return self.at(np.arange(len(self)))
+        return self.at(np.linspace(0, len(self) - 1, most).astype(np.int64))
+
+
+def _gaps(seen: np.ndarray, horizon: int) -> list[tuple[int, int]]:
+    """Find the stretches of origins from which nothing of the horizon is seen: (first, behind)."""
+    missing = np.flatnonzero(~seen)
+    if not len(missing):
+        return []
+    breaks = np.flatnonzero(np.diff(missing) > 1)
+    begin = missing[np.concatenate([[0], breaks + 1])]
+    end = missing[np.concatenate([breaks, [len(missing) - 1]])] + 1
+    long = end - begin >= horizon
+    return [(int(a), int(b) - horizon + 1) for a, b in zip(begin[long], end[long], strict=True)]
+
+
+def _between(low: int, high: int, gaps: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Cut ``low … high`` at the gaps, which count from ``low``; empty runs fall out."""
+    edges = [low, *(low + edge for gap in gaps for edge in gap), high]
+    runs = zip(edges[::2], edges[1::2], strict=True)
+    return [(a, b) for a, b in runs if a < b]
 
 
 def series_of(origins: np.ndarray, offsets: np.ndarray) -> np.ndarray:

@@ -1,6 +1,5 @@
 """One trained forecasting model: encoder and network, fitted on a part of a panel."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
@@ -17,9 +16,12 @@ from gatewise.data.errors import DataError
 from gatewise.data.panel import Panel
 from gatewise.data.slicing import until
 from gatewise.data.times import Frequency
-from gatewise.data.windows import Ends, evenly, window_origins, with_truth
-from gatewise.estimators.network import ForecastNet, seasonal_forecast
-from gatewise.training import Execution, Shuffled, TrainingError, TrainingOptions, train
+from gatewise.data.windows import Ends, Origins
+from gatewise.estimators.conformal import corrections
+from gatewise.estimators.forecast_windows import Windows, window_batches
+from gatewise.estimators.losses import forecast_loss
+from gatewise.estimators.network import ForecastNet, seasonal_forecast, usual_change
+from gatewise.training import Execution, TrainingError, TrainingOptions, train
 
 _VALIDATION_WINDOWS = 2_000  # evenly chosen; more would cost time and change little
 _FORECAST_BATCH = 512
@@ -34,7 +36,11 @@ class ForecastSettings:
         cell: ``"lstm"``, ``"gru"`` or ``"rnn"``.
         hidden_size, num_layers, dropout, cell_options: of the recurrent layers.
         segment: time steps that one step of the recurrence reads.
+        linear: whether a linear map of the window is added to what the recurrent layers say.
+        calendar: whether the time itself is read: the hour, the weekday, the place in the year.
         log: take the logarithm of the target; None decides on the training part.
+        loss: of the point forecast, one of ``losses.LOSSES``.
+        quantiles: shares of the truth that the forecast's quantiles shall lie above.
         training: budget and step sizes.
     """
 
@@ -46,7 +52,11 @@ class ForecastSettings:
     num_layers: int = 1
     dropout: float = 0.1
     cell_options: dict[str, Any] = field(default_factory=dict)
+    linear: bool = True
+    calendar: bool = True
     log: bool | None = None
+    loss: str = "absolute"
+    quantiles: tuple[float, ...] = ()
     training: TrainingOptions = field(default_factory=TrainingOptions)
 
     @classmethod
@@ -54,44 +64,8 @@ class ForecastSettings:
         """Rebuild settings from ``dataclasses.asdict``'s values."""
         known = {f.name for f in fields(cls)}
         rest = {k: v for k, v in values.items() if k in known and k != "training"}
+        rest["quantiles"] = tuple(rest.get("quantiles", ()))
         return cls(**rest, training=TrainingOptions(**values["training"]))
-
-
-@dataclass
-class Windows:
-    """Windows over encoded series as tensors, gathered a batch at a time."""
-
-    z: Tensor
-    past: Tensor
-    known: Tensor
-    weight: Tensor
-    log_std: Tensor
-    lookback: int
-    horizon: int
-
-    @classmethod
-    def of(cls, encoded: Encoded, lookback: int, horizon: int) -> "Windows":
-        """Share the encoded arrays' memory."""
-        return cls(
-            z=torch.from_numpy(encoded.z),
-            past=torch.from_numpy(encoded.past),
-            known=torch.from_numpy(encoded.known),
-            weight=torch.from_numpy(encoded.weight),
-            log_std=torch.from_numpy(encoded.log_std),
-            lookback=lookback,
-            horizon=horizon,
-        )
-
-    def inputs(self, origins: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Gather the network's inputs for ``origins`` (B,)."""
-        back = origins[:, None] + torch.arange(-self.lookback, 0)  # (B, L)
-        ahead = origins[:, None] + torch.arange(self.horizon)  # (B, h)
-        return self.z[back], self.past[back], self.known[back], self.known[ahead]
-
-    def truth(self, origins: Tensor) -> tuple[Tensor, Tensor]:
-        """Gather the scaled truth and its weight, both (B, h)."""
-        ahead = origins[:, None] + torch.arange(self.horizon)
-        return self.z[ahead], self.weight[ahead]
 
 
 class ForecastModel:
@@ -112,6 +86,7 @@ class ForecastModel:
         self.encoder = encoder
         self.net = net
         self.history = history
+        self.corrections = np.zeros((len(settings.quantiles), settings.horizon))
 
     @classmethod
     def fit(
@@ -127,45 +102,50 @@ class ForecastModel:
         """Train on the first ``train_end[s]`` steps of each series, stop by those up to
         ``validation_end[s]``; nothing behind them is looked at.
 
-        Where both ends are the same there is no validation part: training takes all its steps and
-        the last weights are kept.
+        The quantiles are corrected by the validation part. Where both ends are the same there is
+        none: training takes all its steps, the last weights are kept, and the quantiles stay as
+        they were learnt.
 
         Raises:
             DataError: if no window fits into the training or the validation part.
         """
-        encoder = Encoder.fit(panel, train_end, log=settings.log)
+        log = True if settings.loss == "relative" else settings.log
+        encoder = Encoder.fit(panel, train_end, log=log)
         encoded = encoder.encode(until(panel, validation_end))
-        shape = {"lookback": settings.lookback, "horizon": settings.horizon}
         nowhere = np.zeros(len(panel), dtype=np.int64)
-        training = _origins(panel, encoded, nowhere, train_end, "training", shape)
-        windows = Windows.of(encoded, **shape)
-        validate = None
+        training = _origins(panel, encoded, nowhere, train_end, "training", settings)
+        windows = make_windows(encoded, settings)
+        validate, held_back = None, np.zeros(0, dtype=np.int64)
         if not np.array_equal(train_end, validation_end):
-            kept = _origins(panel, encoded, train_end, validation_end, "validation", shape)
-            kept = evenly(kept, _VALIDATION_WINDOWS)
-            validate = partial(_validation_error, windows=windows, origins=torch.from_numpy(kept))
-        some = torch.from_numpy(evenly(training, _VALIDATION_WINDOWS))
-        every = torch.from_numpy(training)
+            held_back = _origins(
+                panel, encoded, train_end, validation_end, "validation", settings
+            ).evenly(_VALIDATION_WINDOWS)
+            validate = partial(
+                _validation_error, windows=windows, origins=held_back, loss=settings.loss
+            )
+
+        def batch_loss(module: nn.Module, chosen: Tensor) -> tuple[Tensor, Tensor]:
+            origins = training.at(chosen.numpy())
+            return forecast_loss(module, windows, origins, settings.loss, settings.quantiles)
 
         generator = torch.Generator().manual_seed(seed)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             net = build_network(panel.columns, panel.frequency, encoder, settings)
+            some = training.evenly(_VALIDATION_WINDOWS)
             net.start_from(_best_naive(windows, some, panel.frequency.seasons))
             model = cls(settings, panel.columns, panel.frequency, encoder, net, [])
+            batches = window_batches(len(training), settings.training.batch_size, generator)
             try:
                 _, model.history = train(
-                    net,
-                    lambda module, chosen: total_error(module, windows, every[chosen]),
-                    Shuffled(len(every), settings.training.batch_size, generator),
-                    validate,
-                    settings.training,
-                    execution,
+                    net, batch_loss, batches, validate, settings.training, execution
                 )
             except TrainingError as error:
                 model.history = error.history
                 error.fitted = model if error.module is not None else None
                 raise
+        if settings.quantiles and len(held_back):
+            model._correct(windows, held_back)
         return model
 
     def forecast(self, panel: Panel, origins: np.ndarray | None = None) -> np.ndarray:
@@ -174,18 +154,44 @@ class ForecastModel:
         A panel's own future must not be in it for the forecast to be one; the known-future columns
         must. Without ``origins``, all of :meth:`last_origins`.
         """
+        return self.forecast_with_quantiles(panel, origins)[0]
+
+    def forecast_with_quantiles(
+        self, panel: Panel, origins: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Forecast as :meth:`forecast`, and the corrected quantiles: (n, horizon, Q)."""
+        settings = self.settings
         encoded = self.encoder.encode(panel)
         origins = self.last_origins(panel) if origins is None else origins
-        windows = Windows.of(encoded, self.settings.lookback, self.settings.horizon)
+        windows = make_windows(encoded, settings)
+        point, bounds = self._scaled(windows, origins)
+        shifts = self.corrections.T * self._unit(windows, origins)[..., None]
+        bounds = np.sort(bounds + shifts, axis=-1)
+        return encoded.unscale(origins, point), encoded.unscale(origins, bounds)
+
+    @torch.no_grad()
+    def _scaled(self, windows: Windows, origins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Forecast in scaled units, quantiles as the network gives them."""
+        self.net.eval()
         device = next(self.net.parameters()).device
-        parts = []
-        with torch.no_grad():
-            self.net.eval()
-            for chosen in torch.from_numpy(origins).split(_FORECAST_BATCH):
-                inputs = (tensor.to(device) for tensor in windows.inputs(chosen))
-                parts.append(self.net(*inputs).cpu().double().numpy())
-        z = np.concatenate(parts) if parts else np.zeros((0, self.settings.horizon))
-        return encoded.unscale(origins, z)
+        point = np.empty((len(origins), windows.horizon))
+        bounds = np.empty((len(origins), windows.horizon, len(self.settings.quantiles)))
+        for start in range(0, len(origins), _FORECAST_BATCH):
+            some = slice(start, start + _FORECAST_BATCH)
+            made = self.net(*windows.inputs(origins[some]).to(device))
+            point[some], bounds[some] = (tensor.double().cpu().numpy() for tensor in made)
+        return point, bounds
+
+    def _correct(self, windows: Windows, origins: np.ndarray) -> None:
+        z, seen = (tensor.numpy() for tensor in windows.truth(origins))
+        _, bounds = self._scaled(windows, origins)
+        unit = self._unit(windows, origins)
+        truth = np.where(seen, z, np.nan) / unit
+        self.corrections = corrections(truth, bounds / unit[..., None], self.settings.quantiles)
+
+    def _unit(self, windows: Windows, origins: np.ndarray) -> np.ndarray:
+        """Give what the quantiles' corrections are told in, for each window: (n, 1)."""
+        return usual_change(windows.window(origins), windows.horizon).numpy()
 
     def last_origins(self, panel: Panel) -> np.ndarray:
         """Give the origin ``horizon`` steps before each series' end."""
@@ -204,6 +210,7 @@ class ForecastModel:
             "columns": asdict(self.columns),
             "frequency": str(self.frequency),
             **self.encoder.to_json(),
+            "corrections": self.corrections.tolist(),
             "history": self.history,
         }
 
@@ -212,19 +219,32 @@ def build_network(
     columns: Columns, frequency: Frequency, encoder: Encoder, settings: ForecastSettings
 ) -> ForecastNet:
     """Build the network for a panel's columns, with random weights."""
-    past_width, known_width = encoder.widths(columns, frequency)
+    past_width, known_width = encoder.widths(columns)
     return ForecastNet(
         settings.cell,
         lookback=settings.lookback,
         horizon=settings.horizon,
         past_width=past_width,
         known_width=known_width,
-        calendar_width=len(calendar_names(frequency)),
+        calendar_width=len(calendar_names(frequency)) if settings.calendar else 0,
         hidden_size=settings.hidden_size,
         segment=settings.segment,
         num_layers=settings.num_layers,
         dropout=settings.dropout,
+        quantiles=len(settings.quantiles),
+        linear=settings.linear,
         cell_options=settings.cell_options,
+    )
+
+
+def make_windows(encoded: Encoded, settings: ForecastSettings) -> Windows:
+    """Cut encoded series as the settings say."""
+    return Windows(
+        encoded,
+        settings.lookback,
+        settings.horizon,
+        settings.segment,
+        calendar=settings.calendar,
     )
 
 
@@ -234,61 +254,34 @@ def count_parameters(module: nn.Module) -> int:
 
 
 def _origins(
-    panel: Panel,
-    encoded: Encoded,
-    start: Ends,
-    stop: Ends,
-    part: str,
-    shape: dict[str, int],
-) -> np.ndarray:
-    origins = window_origins(encoded.offsets, start, stop, **shape)
-    origins = with_truth(origins, encoded.target, shape["horizon"])
+    panel: Panel, encoded: Encoded, start: Ends, stop: Ends, part: str, settings: ForecastSettings
+) -> Origins:
+    shape = {"lookback": settings.lookback, "horizon": settings.horizon}
+    origins = Origins.of(encoded.offsets, start, stop, encoded.seen, **shape)
     if len(origins) == 0:
         longest = max((int(last) - int(first) for first, last in zip(start, stop, strict=True)))
         raise DataError(
             f"{panel.name}: too few rows: the {part} part has {longest} steps at most, and not one "
-            f"window of {shape['lookback']} steps read and {shape['horizon']} steps forecast with "
+            f"window of {settings.lookback} steps read and {settings.horizon} steps forecast with "
             "a known target fits into it; give more rows, or a smaller horizon, look-back or "
             "number of folds"
         )
     return origins
 
 
-def total_error(module: nn.Module, windows: Windows, origins: Tensor) -> tuple[Tensor, Tensor]:
-    """Sum of the absolute errors in units of each series' spread, and how many had a truth."""
-    device = next(module.parameters()).device
-    forecast = module(*(tensor.to(device) for tensor in windows.inputs(origins)))  # (B, h)
-    z, weight = (tensor.to(device) for tensor in windows.truth(origins))
-    off = _unlogged(forecast - z, windows.log_std[origins, None].to(device))
-    return (weight * off.abs()).sum(), (weight > 0).sum()
-
-
-def _unlogged(off: Tensor, log_std: Tensor) -> Tensor:
-    """Turn errors in z (B, h) into what they come to in the target's unit, over dy/dz at the truth.
-
-    Under the logarithm an error d is worth (exp(s d) − 1) / s with the scaler's std s: a forecast
-    that is too high by a factor costs more than one too low by it. From a factor of e on the
-    tangent goes on, so that one wild forecast does not swamp the batch. Where s = 0, d itself.
-    """
-    x = off * log_std
-    grown = torch.expm1(x.clamp(max=1.0)) + (x - 1.0).clamp(min=0.0) * math.e
-    return torch.where(log_std > 0, grown / log_std.clamp(min=1e-6), off)
-
-
-def _validation_error(module: nn.Module, windows: Windows, origins: Tensor) -> float:
-    parts = [total_error(module, windows, some) for some in origins.split(_FORECAST_BATCH)]
+def _validation_error(module: nn.Module, windows: Windows, origins: np.ndarray, loss: str) -> float:
+    batches = np.split(origins, range(_FORECAST_BATCH, len(origins), _FORECAST_BATCH))
+    parts = [forecast_loss(module, windows, some, loss) for some in batches]
     return float(sum(total for total, _ in parts)) / float(sum(count for _, count in parts))
 
 
-def _best_naive(windows: Windows, origins: Tensor, seasons: Sequence[int]) -> int:
+def _best_naive(windows: Windows, origins: np.ndarray, seasons: Sequence[int]) -> int:
     """Choose the period whose naive forecast errs least on the training windows."""
-    window, (z, weight) = (
-        windows.z[origins[:, None] + torch.arange(-windows.lookback, 0)],
-        (windows.truth(origins)),
-    )
+    window = windows.window(origins)
+    z, weight = windows.weighted_truth(origins)
 
     def error(period: int) -> float:
-        naive = seasonal_forecast(window, period, windows.horizon)
-        return float((weight * (naive - z).abs()).sum())
+        naive = seasonal_forecast(window, period, windows.horizon).numpy()
+        return float((weight * np.abs(naive - z)).sum())
 
     return min((p for p in (1, *seasons) if p <= windows.lookback), key=error)

@@ -1,4 +1,4 @@
-"""``Forecaster``: point forecasts of one or many series, on scikit-learn's contract."""
+"""``Forecaster``: forecasts and quantiles of one or many series, on scikit-learn's contract."""
 
 import os
 import warnings
@@ -13,17 +13,18 @@ from sklearn.utils.validation import check_is_fitted
 from gatewise.data.columns import Columns
 from gatewise.data.encoding import Encoder
 from gatewise.data.errors import DataError
-from gatewise.data.forecasts import forecast_columns, series_labels
+from gatewise.data.forecasts import forecast_columns
 from gatewise.data.frames import to_frame
 from gatewise.data.future import gaps_before, read_future
 from gatewise.data.panel import Panel, make_panel
 from gatewise.data.reading import READING_PARAMETERS, Codes, Reading
 from gatewise.data.slicing import extended, until
 from gatewise.data.tables import Table, read_table
-from gatewise.data.times import Frequency
+from gatewise.data.times import Frequency, moment_of
 from gatewise.data.windows import Ends, window_origins
 from gatewise.estimators.defaults import default_lookback, default_segment
 from gatewise.estimators.forecast_model import ForecastModel, ForecastSettings, build_network
+from gatewise.estimators.losses import LOSSES
 from gatewise.estimators.model_file import write_model
 from gatewise.estimators.parameters import (
     check_parameters,
@@ -62,11 +63,20 @@ class Forecaster(BaseEstimator):
         cell: ``"lstm"``, ``"gru"`` or ``"rnn"``.
         hidden_size, num_layers, dropout: of the recurrent layers.
         cell_options: further arguments of the layer, such as ``{"reset_after": False}``.
+        linear: add a linear map of the window, which starts as a naive forecast; without it
+            training starts from the last value.
+        calendar: read the time itself, too: the hour, the weekday and the place in the year.
         log: train on the logarithm; None decides on the training part.
+        loss: what the point forecast makes small: the ``"absolute"`` or ``"squared"`` error,
+            ``"huber"`` between them (all in units of each series' spread), or the ``"relative"``
+            error, for sMAPE and MAPE, which wants the logarithm.
+        quantiles: shares of the truth that the columns ``q10``, ``q50``, … shall lie above, each
+            in 0 < q < 1; () for none. They are corrected by the validation part (split conformal).
         steps, batch_size, learning_rate, weight_decay: of the training (AdamW).
         patience: validation checks (25 in ``steps``) without progress that stop the training.
         validation: share of each series' steps, the latest, at least a horizon, that training is
-            stopped by; 0 trains on everything, for all ``steps``.
+            stopped by, or the time from which on they are held back, such as ``"2017-06-26"``; 0
+            trains on everything, for all ``steps``, and leaves the quantiles uncorrected.
         random_state: fixes initial weights, dropout and order: same machine, threads and versions,
             same bits.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``.
@@ -110,13 +120,17 @@ class Forecaster(BaseEstimator):
         num_layers: int = 1,
         dropout: float = 0.1,
         cell_options: dict[str, Any] | None = None,
+        linear: bool = True,
+        calendar: bool = True,
         log: bool | None = None,
+        loss: str = "absolute",
+        quantiles: Sequence[float] = (0.1, 0.5, 0.9),
         steps: int = TrainingOptions.steps,
         batch_size: int = TrainingOptions.batch_size,
         learning_rate: float = TrainingOptions.learning_rate,
         weight_decay: float = TrainingOptions.weight_decay,
         patience: int = TrainingOptions.patience,
-        validation: float = 0.1,
+        validation: float | str = 0.1,
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
         decimal: str | None = None,
@@ -145,7 +159,11 @@ class Forecaster(BaseEstimator):
         self.num_layers = num_layers
         self.dropout = dropout
         self.cell_options = cell_options
+        self.linear = linear
+        self.calendar = calendar
         self.log = log
+        self.loss = loss
+        self.quantiles = quantiles
         self.steps = steps
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -167,7 +185,7 @@ class Forecaster(BaseEstimator):
 
     def fit(self, data: Any, y: None = None) -> "Forecaster":  # noqa: ARG002
         """Train on ``data``, a data frame or a path; ``y`` is ignored (the target is a column)."""
-        check_parameters(self, counts=_COUNTS)
+        self._check()
         panel = self._panel(data)
         return self._fit_panel(panel, [len(times) for times in panel.times])
 
@@ -185,7 +203,8 @@ class Forecaster(BaseEstimator):
 
         Returns:
             A frame of the caller's kind (Polars for a path) with ``series`` (the target's name
-            where there is one series), ``time``, ``step`` and ``forecast``.
+            where there is one series), ``time``, ``step``, ``forecast`` and a column for each
+            quantile, such as ``q10``.
 
         Raises:
             DataError: too little history, a step of ``future`` is missing, or it is given to a
@@ -212,16 +231,45 @@ class Forecaster(BaseEstimator):
         for line in gaps_before(panel, ahead):
             warnings.warn(line, stacklevel=2)
         whole = extended(panel, self.horizon, ahead)
-        forecast = self.model_.forecast(whole)
-        return to_frame(
-            {
-                "series": np.repeat(series_labels(panel), self.horizon),
-                "time": np.concatenate([times[-self.horizon :] for times in whole.times]),
-                "step": np.tile(np.arange(1, self.horizon + 1), len(panel)),
-                "forecast": forecast.ravel(),
-            },
-            like=panel,
-        )
+        columns = self._forecast_columns(self.model_, whole, self.model_.last_origins(whole))
+        wanted = ("series", "time", "step", "forecast")
+        quantiles = {n: v for n, v in columns.items() if n.startswith("q")}
+        return to_frame({**{name: columns[name] for name in wanted}, **quantiles}, like=panel)
+
+    def rolling(self, data: Any, start: str | None = None, stride: int = 1) -> Any:
+        """Forecast from one origin after another with the fitted model, which is not fitted anew.
+
+        Each forecast reads the data before its origin alone; known-future columns are read over
+        the horizon, too.
+
+        Args:
+            data: the columns that ``fit`` saw, with what is forecast in them.
+            start: the first time to forecast, such as ``"2018-01-01 00:00"``; None is the first
+                that has ``lookback_`` steps before it. Every horizon lies within the data.
+            stride: steps between the origins of a series.
+
+        Returns:
+            A frame as of :meth:`backtest`, without ``fold``.
+
+        Raises:
+            DataError: if there is no such origin.
+        """
+        check_is_fitted(self, "model_")
+        require_count("stride", stride)
+        panel = self._panel_like_fit(data)
+        lengths = [len(times) for times in panel.times]
+        moment = None if start is None else moment_of("start", start)
+        first = [0 if moment is None else int(np.searchsorted(t, moment)) for t in panel.times]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        shape = {"lookback": self.lookback_, "horizon": self.horizon}
+        origins = window_origins(offsets, first, lengths, **shape, stride=stride)
+        if not len(origins):
+            since = "" if start is None else f" from {start} on"
+            raise DataError(
+                f"{panel.name}: no forecast{since} has {self.lookback_} steps before it and "
+                f"{self.horizon} steps within the data: give more rows"
+            )
+        return to_frame(self._forecast_columns(self.model_, panel, origins), like=panel)
 
     def backtest(self, data: Any, folds: int = 3, stride: int | None = None) -> Any:
         """Fit anew on growing parts of ``data`` and forecast the part behind each.
@@ -235,10 +283,11 @@ class Forecaster(BaseEstimator):
             stride: steps between the forecasts' origins; None is the horizon.
 
         Returns:
-            A frame with ``fold``, ``series``, ``origin`` (the last known time), ``time``, ``step``,
-            ``truth`` and ``forecast``. The estimator itself stays as it was.
+            A frame with ``fold``, ``series``, ``origin`` (the last known time), ``step``, ``time``,
+            ``truth``, ``forecast`` and a column for each quantile. The estimator itself stays as it
+            was.
         """
-        check_parameters(self, counts=_COUNTS)
+        self._check()
         for name, value in (("folds", folds), ("stride", 1 if stride is None else stride)):
             require_count(name, value)
         panel = self._panel(data)
@@ -255,7 +304,7 @@ class Forecaster(BaseEstimator):
             shape = {"lookback": model.settings.lookback, "horizon": self.horizon}
             stride = stride or self.horizon
             origins = window_origins(offsets, start, stop, **shape, stride=stride)
-            columns = forecast_columns(seen, origins, model.forecast(seen, origins))
+            columns = self._forecast_columns(model, seen, origins)
             parts.append({"fold": np.full(len(columns["step"]), fold), **columns})
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return to_frame(joined, like=panel)
@@ -302,14 +351,15 @@ class Forecaster(BaseEstimator):
         net = build_network(columns, frequency, encoder, settings)
         net.load_state_dict(weights)
         model = ForecastModel(settings, columns, frequency, encoder, net.eval(), header["history"])
-        forecaster = cls(**header["params"])
+        if "corrections" in header:  # not in models of before there were quantiles
+            model.corrections = np.reshape(header["corrections"], model.corrections.shape)
+        forecaster = cls(**{"quantiles": (), **header["params"]})
         forecaster._keep(model, header["train_end"], header["notes"])
         return forecaster
 
     def _fit_panel(self, panel: Panel, ends: Ends) -> "Forecaster":
         lookback = self.lookback or default_lookback(panel.frequency, self.horizon)
-        held_back = [max(int(end * self.validation), self.horizon) for end in ends]
-        train_end = np.asarray(ends) - (held_back if self.validation else 0)
+        train_end = self._train_end(panel, ends)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         failed = None
         with progress_bar(self.cell.upper(), self.progress) as on_step:
@@ -331,10 +381,38 @@ class Forecaster(BaseEstimator):
             for name, times, end in zip(panel.series, panel.times, ends, strict=True)
             if end > 0
         }
-        self._keep(model, last, panel.notes)
+        self._keep(model, last, [*panel.notes, *self._quantile_notes(train_end, ends)])
         if failed is not None:
             raise failed
         return self
+
+    def _train_end(self, panel: Panel, ends: Ends) -> np.ndarray:
+        """Give each series' first validation step; its end where nothing is held back."""
+        if isinstance(self.validation, str):
+            moment = moment_of("validation", self.validation)
+            firsts = [int(np.searchsorted(times, moment)) for times in panel.times]
+            if all(first >= end for first, end in zip(firsts, ends, strict=True)):
+                raise DataError(
+                    f"{panel.name}: no step from {self.validation} on, so there is no validation "
+                    "part: give an earlier time as validation, or a share"
+                )
+            return np.minimum(firsts, ends)
+        held_back = [max(int(end * self.validation), self.horizon) for end in ends]
+        return np.asarray(ends) - (held_back if self.validation else 0)
+
+    def _quantile_notes(self, train_end: np.ndarray, ends: Ends) -> list[str]:
+        if not len(self.quantiles) or not np.array_equal(train_end, ends):
+            return []
+        return ["the quantiles are not corrected: no validation part is held back for that"]
+
+    def _forecast_columns(
+        self, model: ForecastModel, panel: Panel, origins: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        point, bounds = model.forecast_with_quantiles(panel, origins)
+        quantiles = model.settings.quantiles
+        names = [f"q{100 * q:g}" for q in quantiles]
+        found = {name: bounds[..., number].ravel() for number, name in enumerate(names)}
+        return {**forecast_columns(panel, origins, point), **found}
 
     def _keep(self, model: ForecastModel, train_end: dict[str, str], notes: list[str]) -> None:
         self.model_ = model
@@ -355,13 +433,29 @@ class Forecaster(BaseEstimator):
             num_layers=int(self.num_layers),
             dropout=self.dropout,
             cell_options=dict(self.cell_options or {}),
+            linear=self.linear,
+            calendar=self.calendar,
             log=self.log,
+            loss=self.loss,
+            quantiles=tuple(float(q) for q in self.quantiles),
             training=training_options(self),
         )
 
     def _table(self, data: Any) -> Table:
         told = {name: getattr(self, name) for name in READING_PARAMETERS}
         return read_table(data, reading=Reading.of(**told))
+
+    def _check(self) -> None:
+        check_parameters(self, counts=_COUNTS)
+        if self.loss not in LOSSES:
+            raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {self.loss!r}")
+        if self.loss == "relative" and self.log is False:
+            raise ValueError('loss="relative" takes the logarithm, but log=False was given')
+        quantiles = list(self.quantiles)
+        if quantiles != sorted(set(quantiles)) or not all(0 < q < 1 for q in quantiles):
+            raise ValueError(
+                f"quantiles must be rising numbers between 0 and 1, got {self.quantiles!r}"
+            )
 
     def _panel(self, data: Any) -> Panel:
         parts = ("target", "time", "series", "past", "future", "static", "frequency")

@@ -13,21 +13,25 @@ _DECODER = 32  # width of the layer that joins it with what is known of that ste
 
 
 class ForecastNet(nn.Module):
-    """Forecast ``horizon`` steps from ``lookback`` steps.
+    """Forecast ``horizon`` steps, and quantiles of each, from ``lookback`` steps.
 
     The window is read relative to its last value (the level). The forecast is the level, plus a
-    linear map of the window, plus a correction that the recurrent encoder and the known future
-    decide. The correction starts at zero and the linear map at a naive forecast
-    (:meth:`start_from`), so training starts from that forecast.
+    linear map of the window, plus a correction that the recurrent encoder decides, and the known
+    future where there is one. The correction starts at zero and the linear map at a naive forecast
+    (:meth:`start_from`), so training starts from that forecast. Quantiles are distances from it,
+    decided in the same way, in units of how much the window changes (:func:`usual_change`), and
+    sorted, so that they never cross (Chernozhukov et al. 2010).
 
     Args:
         cell: ``"lstm"``, ``"gru"`` or ``"rnn"``.
         lookback, horizon: steps read and steps forecast.
         past_width, known_width: columns known up to the present, and known in the future too.
-        calendar_width: how many of the latter, the first, are the calendar's; of a segment's steps
-            only the last one's are read, which tells the others.
+        calendar_width: features of the calendar; of a segment's steps only the last one's are
+            read, which tells the others.
         segment: time steps that one step of the recurrence reads.
         hidden_size, num_layers, dropout: of the recurrent layers; dropout also before the decoder.
+        quantiles: how many.
+        linear: whether there is the linear map; without it training starts from the last value.
         cell_options: further arguments of the layer.
     """
 
@@ -44,14 +48,15 @@ class ForecastNet(nn.Module):
         segment: int = 1,
         num_layers: int = 1,
         dropout: float = 0.0,
+        quantiles: int = 0,
+        linear: bool = True,
         cell_options: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.segment = segment
-        self.calendar_width = calendar_width
         self.rnn = make_recurrent(
             cell,
-            segment * (2 + past_width + known_width - calendar_width) + calendar_width,
+            segment * (2 + past_width + known_width) + calendar_width,
             hidden_size,
             num_layers,
             dropout,
@@ -59,45 +64,80 @@ class ForecastNet(nn.Module):
         )
         self.directions = 2 if self.rnn.bidirectional else 1
         self.horizon = horizon
+        self.lookback = lookback
         self.dropout = nn.Dropout(dropout)
-        self.context = nn.Linear(output_size(self.rnn), horizon * _CONTEXT)
-        self.join = nn.Linear(_CONTEXT + known_width, _DECODER)
-        self.correction = nn.Linear(_DECODER, 1)
-        self.linear = nn.Parameter(torch.zeros(horizon, lookback))
-        nn.init.zeros_(self.correction.weight)
-        nn.init.zeros_(self.correction.bias)
+        summary, ahead = output_size(self.rnn), calendar_width + known_width
+        self.head = _starting_at_zero(nn.Linear(summary, horizon * (1 + quantiles)))
+        self.linear = nn.Parameter(torch.zeros(horizon, lookback)) if linear else None
+        self.context = nn.Linear(summary, horizon * _CONTEXT) if ahead else None
+        if ahead:
+            self.join = nn.Linear(_CONTEXT + ahead, _DECODER)
+            self.correction = _starting_at_zero(nn.Linear(_DECODER, 1 + quantiles))
 
-    def forward(self, z: Tensor, past: Tensor, known: Tensor, known_future: Tensor) -> Tensor:
+    def forward(
+        self, z: Tensor, past: Tensor, known: Tensor, calendar: Tensor, ahead: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Forecast the scaled target.
 
         Args:
             z: (B, L) the scaled target.
-            past: (B, L, P), known: (B, L, K), known_future: (B, h, K).
+            past: (B, L, P), known: (B, L, K).
+            calendar: (B, S, C) at each segment's last step.
+            ahead: (B, h, C + K).
 
         Returns:
-            (B, h).
+            The forecast (B, h) and its quantiles (B, h, Q). The quantiles' losses do not move the
+            forecast that they are distances from.
         """
         level = z[:, -1:]  # (B, 1)
         relative = z - level  # (B, L)
-        calendar, named = known.tensor_split([self.calendar_width], dim=-1)
-        x = torch.cat([z.tanh()[..., None], relative[..., None], past, named], -1)  # (B, L, F)
+        x = torch.cat([z.tanh()[..., None], relative[..., None], past, known], -1)  # (B, L, F)
         x = F.pad(x, (0, 0, -x.shape[1] % self.segment, 0))  # zeros before the window
         x = x.unflatten(1, (-1, self.segment)).flatten(2)  # (B, S, segment · F)
-        ends = calendar[:, (calendar.shape[1] - 1) % self.segment :: self.segment]  # (B, S, ·)
-        _, state = self.rnn(torch.cat([x, ends], -1).transpose(0, 1))
+        _, state = self.rnn(torch.cat([x, calendar], -1).transpose(0, 1))
         h_n = state[0] if isinstance(state, tuple) else state  # (layers · D, B, H)
         summary = h_n[-self.directions :].transpose(0, 1).flatten(1)  # (B, D · H)
-        context = self.context(self.dropout(summary)).unflatten(1, (self.horizon, _CONTEXT))
-        joined = F.gelu(self.join(torch.cat([context, known_future], -1)))  # (B, h, _DECODER)
-        return level + F.linear(relative, self.linear) + self.correction(joined).squeeze(-1)
+        made = self._decode(self.dropout(summary), ahead)  # (B, h, 1 + Q)
+        correction, distances = made.tensor_split([1], dim=-1)
+        point = level + correction.squeeze(-1)
+        if self.linear is not None:
+            point = point + F.linear(relative, self.linear)
+        distances = distances * usual_change(z, self.horizon)[..., None]
+        return point, (point.detach()[..., None] + distances).sort(dim=-1).values
+
+    def _decode(self, summary: Tensor, ahead: Tensor) -> Tensor:
+        """Turn what the encoder made of the window, (B, D · H), into all steps' (B, h, 1 + Q)."""
+        made: Tensor = self.head(summary).unflatten(1, (self.horizon, -1))
+        if self.context is None:
+            return made
+        context = self.context(summary).unflatten(1, (self.horizon, _CONTEXT))
+        joined = F.gelu(self.join(torch.cat([context, ahead], -1)))  # (B, h, _DECODER)
+        return made + self.correction(joined)
 
     @torch.no_grad()
     def start_from(self, period: int) -> None:
         """Let the linear map start as "the value ``period`` steps before"; 1 is the last value."""
+        if self.linear is None:
+            return
         self.linear.zero_()
-        lookback = self.linear.shape[1]
         for step in range(self.horizon):
-            self.linear[step, lookback - period + step % period] = 1.0
+            self.linear[step, self.lookback - period + step % period] = 1.0
+
+
+def _starting_at_zero(layer: nn.Linear) -> nn.Linear:
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def usual_change(window: Tensor, horizon: int) -> Tensor:
+    """Tell how much ``window`` (B, L) changes over a horizon, or half of it: (B, 1).
+
+    The root of the mean squared change, and of a hundredth, so that it is never zero.
+    """
+    lag = min(horizon, -(-window.shape[1] // 2))
+    change = window[:, lag:] - window[:, : window.shape[1] - lag]  # (B, L − lag)
+    return (change.square().sum(-1, keepdim=True) / max(change.shape[1], 1) + 0.01).sqrt()
 
 
 def seasonal_forecast(window: Tensor, period: int, horizon: int) -> Tensor:

@@ -33,7 +33,10 @@ def check_parameters(
         if getattr(estimator, name, None) is not None:
             require_count(name, getattr(estimator, name))
     for name in (*_SHARES, *shares):
-        if not 0 <= getattr(estimator, name, 0) < 1:
+        value = getattr(estimator, name, 0)
+        if name == "validation" and isinstance(value, str):
+            continue  # a time
+        if not 0 <= value < 1:
             raise ValueError(
                 f"{name} must be at least 0 and below 1, got {getattr(estimator, name)}"
             )

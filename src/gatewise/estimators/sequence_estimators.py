@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 from torch.nn import functional as F
 
-from gatewise.data.scaling import unit
+from gatewise.data.scaling import Moments
 from gatewise.estimators.defaults import default_batch, default_jitter, default_steps
 from gatewise.estimators.model_file import write_model
 from gatewise.estimators.parameters import (
@@ -325,7 +325,7 @@ class SequenceRegressor(RegressorMixin, _SequenceEstimator):
         y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
         y = column_or_1d(y, warn=True)
         check_consistent_length(values, y)
-        self._mean, self._unit = float(y.mean()), unit(y)
+        self._mean, self._unit = float(y.mean()), Moments.of([y]).unit
         truth = torch.from_numpy((y - self._mean) / self._unit).float()
         self._train(values, y, truth, 1, _squared_error, _squared_error)
         return self
