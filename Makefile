@@ -8,7 +8,7 @@ SOURCES := pyproject.toml constraints.txt CMakeLists.txt \
   $(filter-out native/tests/%,$(wildcard native/*.* native/*/*.*))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full check sanitize fuzz ulp older bench docs clean
+.PHONY: help demo test test-full test-cluster check sanitize fuzz ulp older bench docs results clean
 
 help:           ## list the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,9 @@ test: $(VENV)/.installed-test   ## install what tests need, run them all
 
 test-full: $(VENV)/.installed-test ## the same and what is slow: every case on every instruction set
 	$(BIN)/python -m pytest -m 'slow or not slow'
+
+test-cluster: $(VENV)/.installed-cluster ## the same table from trials on a Ray cluster
+	$(BIN)/python -m pytest -m cluster
 
 check: $(VENV)/.installed-test  ## format, lint, types
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
@@ -45,6 +48,9 @@ bench: $(VENV)/.installed-bench ## time the layers beside their peers, write BEN
 docs: $(VENV)/.installed-test   ## write docs/support.md, what each backend can do
 	$(BIN)/python docs/render_support.py
 
+results: $(VENV)/.installed-test ## write docs/results.md from the log of evaluations
+	$(BIN)/python docs/render_results.py
+
 clean:          ## remove the environment, caches and runs
 	rm -rf $(VENV) gatewise-runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
@@ -54,6 +60,10 @@ $(VENV)/.installed: $(SOURCES) | $(BIN)/pip
 
 $(VENV)/.installed-test: $(SOURCES) | $(BIN)/pip
 	$(PIP) --editable '.[test,dev]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-cluster: $(SOURCES) | $(BIN)/pip
+	$(PIP) --editable '.[test,ray]'
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-bench: $(SOURCES) | $(BIN)/pip

@@ -11,7 +11,9 @@ ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
 
-@pytest.mark.parametrize("verb", ["demo", "test", "test-full", "check", "bench", "docs"])
+@pytest.mark.parametrize(
+    "verb", ["demo", "test", "test-full", "test-cluster", "check", "bench", "docs"]
+)
 @pytest.mark.parametrize(
     ("fails_on", "message"),
     [

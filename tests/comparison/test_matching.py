@@ -6,7 +6,14 @@ from gatewise.comparison.matching import match_hidden_sizes
 from gatewise.comparison.tasks import make_task
 from gatewise.data.reading import Reading
 
-COMMON = {"task": "forecast", "folds": 4, "metric": None, "steps": 3, "device": "cpu"}
+COMMON = {
+    "task": "forecast",
+    "hidden_size": 16,
+    "folds": 4,
+    "metric": None,
+    "steps": 3,
+    "device": "cpu",
+}
 PARTS = {"target": "load", "horizon": 6, "lookback": 24, "segment": 1}
 TASK = make_task(hourly(), Reading(), COMMON, PARTS).task
 

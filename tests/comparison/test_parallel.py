@@ -103,7 +103,9 @@ def test_ray_gives_the_same_table(tmp_path):
 
 
 @pytest.mark.cluster
-def test_worker_killed_on_ray_costs_its_trial_a_second_run(tmp_path):
+def test_worker_killed_on_ray_costs_its_trial_a_second_run(tmp_path, monkeypatch):
+    here = str(Path(__file__).parent)  # where the workers find the task
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([here, str(Path(here).parent)]))
     task = Deadly(tmp_path, deaths=1)
     assert finished(task, jobs=2, cluster="ray") == NAMES
     assert task.tries()["b-1"] == 2

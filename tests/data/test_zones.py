@@ -74,8 +74,8 @@ def test_panel_over_a_change_has_no_gap_when_told(start: str) -> None:
 
 def test_calendar_goes_by_the_clock_of_the_zone() -> None:
     panel = make_panel(read_table(changes("2024-03-30T00"), reading=PARIS))
-    known = Encoder.fit(panel, [80], log=False).encode(panel).known
-    hours = known[:, :24].argmax(axis=1)
+    calendar = Encoder.fit(panel, [80], log=False).encode(panel).calendar
+    hours = calendar.at(np.arange(panel.steps))[:, :24].argmax(axis=1)
     assert hours.tolist() == [t.hour for t in changes("2024-03-30T00")["t"]]
 
 
