@@ -119,8 +119,10 @@ def _fabric(execution: Execution) -> Fabric:
         )
     count = process_count()
     here = int(os.environ.get("LOCAL_WORLD_SIZE", count))
-    strategy: str | Strategy = "auto" if count == 1 else _Replicas()
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    strategy: str | Strategy = "auto"
+    if count > 1:
+        strategy = _Replicas()
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it counts the processes
     try:
         with warnings.catch_warnings():  # it would take another precision instead
             warnings.filterwarnings("ignore", ".*AMP with fp16 is not supported")
