@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from command import Gatewise
+from sklearn.exceptions import NotFittedError
 from torchrun import torchrun
 
 from gatewise import load
@@ -185,3 +186,23 @@ def test_fit_of_two_processes_speaks_and_writes_once(folder: Path, gatewise: Gat
     assert sorted(set(os.listdir(folder)) - {"load.csv", "ahead.csv"}) == ["one", "two"]
     first, second = (load(name).predict("load.csv")["forecast"] for name in ("one", "two"))
     assert (first - second).abs().max() < 0.5  # dropout's masks differ; the wave's height is 3
+
+
+def test_options_of_the_training_reach_the_forecaster(
+    gatewise: Gatewise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr("gatewise.Forecaster.fit", lambda self, _: given.update(vars(self)))
+    options = ("--precision", "bf16-mixed", "--compile", "--tensorboard", "logs")
+    with pytest.raises(NotFittedError):
+        gatewise("fit", *LOAD, *options, "--out", "m")
+    assert (given["precision"], given["compile"]) == ("bf16-mixed", True)
+    assert given["tensorboard"] == Path("logs")
+    assert given["checkpoint"] == Path("m.checkpoint")
+
+
+def test_compare_is_not_for_torchrun(gatewise: Gatewise, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    done = gatewise("compare", "load.csv")
+    assert done.code == 2
+    assert "trials are shared out by --jobs: start it without torchrun" in done.err

@@ -1,7 +1,17 @@
+import signal
+
 import pytest
 import torch
 
-from gatewise.training import Execution, Shuffled, TrainingError, TrainingOptions, train
+import gatewise
+from gatewise.training import (
+    Execution,
+    Shuffled,
+    TrainingError,
+    TrainingOptions,
+    learner,
+    train,
+)
 
 torch.manual_seed(0)
 X = torch.randn(64, 3)
@@ -134,6 +144,73 @@ def test_nan_loss_stops_with_step_and_hint():
         )
 
 
+def failing_at(step):
+    steps = []
+
+    def with_nan(module, chosen):
+        steps.append(1)
+        total, count = loss(module, chosen)
+        return total * (float("nan") if len(steps) == step else 1.0), count
+
+    return with_nan
+
+
+def test_nan_keeps_the_best_weights():
+    torch.manual_seed(0)
+    seen = []
+
+    def validate(module):
+        seen.append(module.weight.detach().clone())
+        return everything(module)
+
+    with pytest.raises(TrainingError, match=r"step 20 of 200 \(epoch 5, batch 4, ") as told:
+        train(
+            *(torch.nn.Linear(3, 1), failing_at(20), order(16), validate),
+            *(QUICK, Execution("cpu")),
+        )
+    assert torch.equal(told.value.module.weight, seen[1])
+    assert [row["step"] for row in told.value.history] == [8, 16]
+
+
+@pytest.mark.parametrize("what", ["loss", "gradient"])
+def test_nan_on_a_device_that_runs_ahead_is_found_at_the_next_evaluation(what, monkeypatch):
+    """There each step would have to wait for the device to look at its loss."""
+    monkeypatch.setattr(learner, "_require_finite", lambda *_: None)
+    module = torch.nn.Linear(3, 1)
+    if what == "gradient":
+        module.weight.register_hook(lambda g: g * (float("nan") if len(steps) == 18 else 1.0))
+    steps = []
+    with pytest.raises(TrainingError, match=r"became nan at step 24 of 200 ") as told:
+        train(
+            *(module, failing_at(20 if what == "loss" else 0), order(16), everything),
+            *(QUICK, Execution("cpu", on_step=lambda *_: steps.append(1))),
+        )
+    assert everything(told.value.module) < 10
+
+
+def test_gradient_that_is_not_finite_stops_before_the_weights_are_touched():
+    module = torch.nn.Linear(3, 1)
+    start = module.weight.detach().clone()
+    module.weight.register_hook(lambda gradient: gradient * float("inf"))
+    with pytest.raises(TrainingError, match=r"the gradient's norm became (inf|nan) at step 1 of"):
+        train(module, loss, order(16), everything, QUICK, Execution("cpu"))
+    assert torch.equal(module.weight, start)
+
+
+def test_ctrl_c_is_a_keyboard_interrupt_unless_the_caller_can_use_less():
+    def press(step, *_):
+        if step == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(QUICK, on_step=press)
+    with pytest.warns(UserWarning, match="stopped by Ctrl-C at step 3 of 200"):
+        module, history = run(QUICK, on_step=press, interruptible=True)
+    assert [row["step"] for row in history] == [3]
+    assert history[0]["interrupted"] is True
+    assert everything(module) == pytest.approx(history[0]["validation_error"])
+
+
 def test_weights_are_the_moving_average_of_the_steps():
     torch.manual_seed(0)
     module = torch.nn.Linear(3, 1)
@@ -149,3 +226,103 @@ def test_weights_are_the_moving_average_of_the_steps():
         average = 0.75 * average + 0.25 * weights
     torch.testing.assert_close(module.weight.detach(), average)
     assert not torch.allclose(average, steps[-1])
+
+
+# Where and how
+
+
+class Recurrent(torch.nn.Module):
+    """A layer and a map, of which mixed precision changes the latter's bits."""
+
+    def __init__(self):
+        super().__init__()
+        self.rnn = gatewise.GRU(3, 4)
+        self.out = torch.nn.Linear(4, 1)
+
+    def forward(self, x):
+        return self.out(self.rnn(x[None])[0][-1])
+
+
+def run_recurrent(**execution):
+    torch.manual_seed(0)
+    made = []
+
+    def watched(module, chosen):
+        out = module(X[chosen])
+        made.append(out.dtype)
+        off = (out - Y[chosen]).square()
+        return off.sum(), torch.tensor(len(off))
+
+    options = TrainingOptions(steps=20, batch_size=16, learning_rate=0.05)
+    module, history = train(
+        Recurrent(), watched, order(16), None, options, Execution("cpu", **execution)
+    )
+    assert set(made) == {torch.float32}
+    return module, history
+
+
+def test_mixed_precision_trains_single_precision_weights():
+    plain, plain_history = run_recurrent()
+    mixed, history = run_recurrent(precision="bf16-mixed")
+    assert not torch.equal(mixed.out.weight, plain.out.weight)
+    assert {p.dtype for p in mixed.parameters()} == {torch.float32}
+    for row, expected in zip(history, plain_history, strict=True):
+        assert row["train_loss"] == pytest.approx(expected["train_loss"], rel=0.02)
+    for name, weights in mixed.named_parameters():
+        torch.testing.assert_close(weights, plain.get_parameter(name), rtol=0, atol=0.1)
+
+
+def test_mixed_precision_reaches_methods_of_the_module():
+    """Fabric's wrapper alone would let them pass in single precision."""
+
+    class Net(torch.nn.Linear):
+        def loss(self, chosen):
+            out = self(X[chosen])
+            kinds.append(out.dtype)
+            return out.square().sum()
+
+    kinds = []
+    train(
+        Net(3, 1),
+        lambda module, chosen: (module.loss(chosen), torch.tensor(len(chosen))),
+        order(16),
+        None,
+        TrainingOptions(steps=2, batch_size=16),
+        Execution("cpu", precision="bf16-mixed"),
+    )
+    assert kinds == [torch.bfloat16] * 2
+
+
+@pytest.mark.parametrize("precision", ["16-mixed", "64-true", "half"])
+def test_precision_that_is_not_to_be_had_is_refused(precision):
+    with pytest.raises(TrainingError, match=rf"^precision '{precision}' (is none|needs)"):
+        run_recurrent(precision=precision)
+
+
+def noted(function, calls):
+    def instead(*arguments, **rest):
+        calls.append(arguments)
+        return function(*arguments, **rest)
+
+    return instead
+
+
+@pytest.mark.slow
+def test_compiled_training_learns_the_same(monkeypatch):
+    plain, _ = run_recurrent()
+    frames = []
+    monkeypatch.setattr(torch, "compile", noted(torch.compile, frames))
+    module, _ = run_recurrent(compile=True)
+    assert len(frames) == 1
+    assert type(module) is Recurrent
+    for name, weights in module.named_parameters():
+        torch.testing.assert_close(weights, plain.get_parameter(name), rtol=1e-3, atol=1e-4)
+
+
+def test_progress_tells_epochs_and_errors():
+    said = []
+    run(QUICK, on_step=lambda *told: said.append(told))
+    assert said[0][:2] == (1, 200)
+    assert said[0][2].startswith("epoch 1 of 50, loss ")
+    assert said[-1][2].startswith("epoch 50 of 50, ")
+    assert "validation error" in said[-1][2]

@@ -71,6 +71,10 @@ def compare(
             raise typer.BadParameter("--from RUN wants --out FOLDER for the new run")
     if markdown is not None:
         check_out(markdown, "--md")
+    from gatewise.training import process_count
+
+    if process_count() > 1:
+        raise typer.BadParameter("trials are shared out by --jobs: start it without torchrun")
     from gatewise.comparison.run import compare as run
     from gatewise.comparison.run import repeat
     from gatewise.comparison.summary import as_markdown

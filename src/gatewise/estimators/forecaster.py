@@ -148,7 +148,16 @@ class Forecaster(BaseEstimator):
         self.progress = progress
 
     def fit(self, data: Any, y: None = None) -> "Forecaster":  # noqa: ARG002
-        """Train on ``data``, a data frame or a path; ``y`` is ignored (the target is a column)."""
+        """Train on ``data``, a data frame or a path; ``y`` is ignored (the target is a column).
+
+        Ctrl-C ends it with the best weights so far: a warning says so, and the last row of
+        ``history_`` has ``interrupted``.
+
+        Raises:
+            DataError: if the data cannot be used.
+            TrainingError: if a loss became NaN or infinite (the forecaster then has the best
+                weights so far, if there was an evaluation), or a checkpoint is not this fit's.
+        """
         check_parameters(self, counts=_COUNTS)
         panel = self._panel(data)
         return self._fit_panel(panel, [len(times) for times in panel.times])

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from gatewise.files import write_atomic
+from gatewise.files import replacing
 from gatewise.training.errors import TrainingError
 
 FORMAT = 1
@@ -85,14 +85,16 @@ class Checkpoint:
         start = time.monotonic()
         whole = io.BytesIO()
         torch.save(state, whole)
-        rest = whole.getvalue()
+        rest = whole.getbuffer()
         about = {
             "format": FORMAT,
             "identity": self.identity,
             "length": len(rest),
             "hash": _hash(rest),
         }
-        write_atomic(self.path, json.dumps({"gatewise_checkpoint": about}).encode() + b"\n" + rest)
+        with replacing(self.path) as beside, beside.open("wb") as file:
+            file.write(json.dumps({"gatewise_checkpoint": about}).encode() + b"\n")
+            file.write(rest)
         self._written = time.monotonic()
         self._cost = self._written - start
 
@@ -169,7 +171,7 @@ def was_interrupted(history: list[dict[str, Any]]) -> bool:
     return bool(history) and bool(history[-1].get("interrupted"))
 
 
-def _hash(data: bytes) -> str:
+def _hash(data: bytes | memoryview) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 

@@ -1,11 +1,13 @@
 """One step of the learning: gradient, clipping, AdamW, moving average."""
 
 import copy
+import math
 from collections.abc import Callable
-from itertools import chain
+from itertools import chain, compress
 from typing import Any
 
 import torch
+from lightning_fabric.plugins.precision.amp import MixedPrecision
 from torch import Tensor, nn
 
 from gatewise.training.options import TrainingOptions
@@ -58,10 +60,18 @@ class Learner:
             fused=fused or None,
         )
         made: nn.Module = torch.compile(module) if compiled else module  # type: ignore[assignment]
-        self._model, self._optimizer = fabric.setup(made, optimizer)
+        if isinstance(fabric.strategy.precision, MixedPrecision):
+            self._model, self._optimizer = fabric.setup(made, optimizer)
+        else:  # nothing to convert: Fabric's wrappers would only cost time, at every step
+            fabric.to_device(module)
+            self._model, self._optimizer = made, optimizer
         self._trained = [p for p in module.parameters() if p.requires_grad]
         self.average = copy.deepcopy(module).requires_grad_(False)
         self._live, self._averaged = _tensors(module), _tensors(self.average)
+        real = [t.is_floating_point() for t in self._live]
+        self._real = [list(compress(tensors, real)) for tensors in (self._averaged, self._live)]
+        others = [not is_real for is_real in real]
+        self._whole = [list(compress(tensors, others)) for tensors in (self._live, self._averaged)]
         self._best = [tensor.clone() for tensor in self._averaged]
         self._steps = 0
 
@@ -73,19 +83,13 @@ class Learner:
         """
         for group in self._optimizer.param_groups:
             group["lr"] = self.options.rate(self._steps + 1)
-        self._model.train()
+        if not self.module.training:
+            self.module.train()
         self._optimizer.zero_grad()
         loss = self._gradient(batch_loss, self._processes.part(indices))
-        self._require_finite("loss", loss)
+        _require_finite("loss", loss)
         self._processes.sum_gradients(self._trained)
-        norm = self._fabric.clip_gradients(
-            self._model,
-            self._optimizer,
-            max_norm=self.options.clip,
-            error_if_nonfinite=False,
-        )
-        if self._scaler is None and norm is not None:
-            self._require_finite("gradient's norm", norm)
+        self._clip()
         self._optimizer.step()
         self._steps += 1
         self._move_average()
@@ -141,22 +145,32 @@ class Learner:
         self._fabric.backward(total / all_count.to(total.dtype))
         return sums[0] / all_count
 
-    def _require_finite(self, what: str, value: Tensor) -> None:
-        if value.device.type == "cpu" and not torch.isfinite(value):
-            raise NotFiniteError(what, float(value))
+    @torch.no_grad()
+    def _clip(self) -> None:
+        """Scale the gradient down to the norm that it may have at most."""
+        self._fabric.strategy.precision.unscale_gradients(self._optimizer)
+        gradients = [p.grad for p in self._trained if p.grad is not None]
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        if self._scaler is None:  # it skips steps whose gradient is infinite
+            _require_finite("gradient's norm", norm)
+        if norm.device.type != "cpu":  # without waiting for the device
+            torch._foreach_mul_(gradients, (self.options.clip / (norm + 1e-6)).clamp(max=1.0))
+        elif (length := norm.item()) > self.options.clip:
+            torch._foreach_mul_(gradients, self.options.clip / (length + 1e-6))
 
     @torch.no_grad()
     def _move_average(self) -> None:
         if self._steps == 1:
             _copy(self._live, self._averaged)
             return
-        weight = 1 - self.options.averaging
-        pairs = list(zip(self._averaged, self._live, strict=True))
-        real = [pair for pair in pairs if pair[0].is_floating_point()]
-        torch._foreach_lerp_([a for a, _ in real], [b for _, b in real], weight)
-        for averaged, live in pairs:
-            if not averaged.is_floating_point():
-                averaged.copy_(live)
+        averaged, live = self._real
+        torch._foreach_lerp_(averaged, live, 1 - self.options.averaging)
+        _copy(*self._whole)
+
+
+def _require_finite(what: str, value: Tensor) -> None:
+    if value.device.type == "cpu" and not math.isfinite(number := value.item()):
+        raise NotFiniteError(what, number)
 
 
 def _tensors(module: nn.Module) -> list[Tensor]:

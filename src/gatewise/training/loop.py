@@ -16,7 +16,7 @@ from gatewise.training.interrupts import Interrupts
 from gatewise.training.learner import BatchLoss, Learner, NotFiniteError
 from gatewise.training.options import TrainingOptions
 from gatewise.training.processes import Processes
-from gatewise.training.tensorboard import open_log
+from gatewise.training.tensorboard import open_log, require_tensorboard
 
 
 def train(
@@ -58,6 +58,7 @@ def train(
             ``module`` has the best weights so far), there is no such device or precision, or the
             checkpoint cannot be written or is not this training's.
     """
+    require_tensorboard(execution.tensorboard)
     processes = Processes(execution)
     learner = Learner(processes, module, options, compiled=execution.compile)
     course = Course(processes, learner, batches, validate, carried)

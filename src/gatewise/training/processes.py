@@ -2,6 +2,7 @@
 
 import logging
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -118,21 +119,25 @@ def _fabric(execution: Execution) -> Fabric:
         )
     count = process_count()
     here = int(os.environ.get("LOCAL_WORLD_SIZE", count))
-    strategy: str | Strategy = "auto" if count == 1 else _Replicas()
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    strategy: str | Strategy = "auto"
+    if count > 1:
+        strategy = _Replicas()
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it counts the processes
     try:
-        fabric = Fabric(
-            accelerator=execution.device,
-            devices=here,
-            num_nodes=count // here,
-            strategy=strategy,
-            precision=execution.precision,  # type: ignore[arg-type]
-        )
-        if execution.precision == "16-mixed" and fabric.device.type == "cpu":
-            raise ValueError("precision '16-mixed' needs a GPU; take 'bf16-mixed'")
+        with warnings.catch_warnings():  # it would take another precision instead
+            warnings.filterwarnings("ignore", ".*AMP with fp16 is not supported")
+            fabric = Fabric(
+                accelerator=execution.device,
+                devices=here,
+                num_nodes=count // here,
+                strategy=strategy,
+                precision=execution.precision,  # type: ignore[arg-type]
+            )
         fabric.launch()
     except (ImportError, RuntimeError, ValueError) as error:  # unknown, or not in this machine
         raise TrainingError(
             f"device {execution.device!r} cannot be used, try 'cpu' or 'auto': {error}"
         ) from None
+    if execution.precision == "16-mixed" and fabric.device.type == "cpu":
+        raise TrainingError("precision '16-mixed' needs a GPU; on a CPU take 'bf16-mixed'")
     return fabric

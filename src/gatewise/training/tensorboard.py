@@ -10,6 +10,17 @@ from gatewise.training.errors import TrainingError
 Log = Callable[[dict[str, Any]], None]
 
 
+def require_tensorboard(folder: str | os.PathLike[str] | None) -> None:
+    """Refuse to log, before any work, where TensorBoard is not installed."""
+    from lightning_fabric.loggers import tensorboard as fabric
+
+    if folder is not None and not (fabric._TENSORBOARD_AVAILABLE or fabric._TENSORBOARDX_AVAILABLE):
+        raise TrainingError(
+            "TensorBoard's files need a package that is not installed: "
+            "pip install 'gatewise[tensorboard]'"
+        )
+
+
 @contextmanager
 def open_log(folder: str | os.PathLike[str] | None, step: int, first: bool) -> Iterator[Log | None]:
     """Give a function that logs a row of the history, or None.
@@ -20,7 +31,7 @@ def open_log(folder: str | os.PathLike[str] | None, step: int, first: bool) -> I
         first: whether this process is the one that writes files.
 
     Raises:
-        TrainingError: if TensorBoard is not installed, or the folder cannot be written.
+        TrainingError: if the folder cannot be written.
     """
     if folder is None or not first:
         yield None
@@ -30,11 +41,6 @@ def open_log(folder: str | os.PathLike[str] | None, step: int, first: bool) -> I
     try:
         logger = TensorBoardLogger(os.fspath(folder), name="", version="", purge_step=step + 1)
         _ = logger.experiment
-    except ModuleNotFoundError:
-        raise TrainingError(
-            "TensorBoard's files need a package that is not installed: "
-            "pip install 'gatewise[tensorboard]'"
-        ) from None
     except OSError as error:
         raise TrainingError(f"{folder}: cannot be logged to: {error.strerror or error}") from None
 
