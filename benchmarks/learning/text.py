@@ -30,7 +30,7 @@ DATA = ROOT.parent / "shared" / "data" / "text"
 PRESETS: dict[str, dict[str, Any]] = {
     "tiny_shakespeare": {
         "hidden_size": 768,
-        "epochs": 10.5,
+        "epochs": 11,
         "learning_rate": 6e-3,
         "input_dropout": 0.1,
         "dropout": 0.4,
