@@ -109,7 +109,7 @@ class LanguageModel(BaseEstimator):
         learning_rate: float = 8e-3,
         weight_decay: float = 1e-2,
         averaging: float | None = None,
-        patience: int = 5,
+        patience: int = 10,
         validation: float = 0.05,
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
