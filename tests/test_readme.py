@@ -30,6 +30,10 @@ def bikes(tmp_path_factory):
     table.head(1200).write_csv(folder / "bikes.csv")
     ahead = table.slice(1200, 24).select("date_time", "holiday", "workingday")
     ahead.write_csv(folder / "tomorrow.csv")
+    cases = [",".join(str((step * case) % 7) for step in range(8)) for case in range(24)]
+    rows = "\n".join(f"{case}:{'ab'[n % 2]}" for n, case in enumerate(cases))
+    (folder / "vowels.ts").write_text(f"@classLabel true a b\n@data\n{rows}\n")
+    (folder / "plays.txt").write_text("ROMEO: what light through yonder window breaks?\n" * 200)
     return folder
 
 
@@ -47,10 +51,13 @@ def test_readme_commands_run(bikes):
         for line in block.splitlines()
         if line.startswith("$ gatewise")
     ]
-    assert [c.split()[1] for c in commands] == ["compare", "compare", "fit", "predict"]
+    verbs = ["compare", "compare", "fit", "predict", "compare", "fit", "generate"]
+    assert [c.split()[1] for c in commands] == verbs
     for command in commands[1:]:
         verb, *words = shlex.split(command)[1:]
         small = SMALL if verb == "compare" else []
+        small = [*small, "--jobs", "1"] if "--task" in words and verb == "compare" else small
+        small = ["--steps", "3", "--hidden", "4"] if "--task" in words and verb == "fit" else small
         run = subprocess.run(
             [sys.executable, "-m", "gatewise", verb, *words, *small],
             cwd=bikes,
@@ -59,7 +66,7 @@ def test_readme_commands_run(bikes):
         )
         assert run.returncode == 0, run.stderr
     forecast = pl.read_csv(bikes / "forecast.csv", try_parse_dates=True)
-    assert forecast.columns == ["series", "time", "step", "forecast"]
+    assert forecast.columns == ["series", "time", "step", "forecast", "q10", "q50", "q90"]
     assert len(forecast) == 24
 
 
@@ -73,14 +80,15 @@ def test_readme_scripts_run(bikes, monkeypatch):
     assert small.count("steps=3") == 2
     names = {"gatewise": gatewise}
     exec(compile(small, str(README), "exec"), names)
-    assert names["forecast"].columns == ["series", "time", "step", "forecast"]
+    assert names["forecast"].columns[:4] == ["series", "time", "step", "forecast"]
 
 
 def test_readme_table_has_the_columns_of_today():
+    from gatewise.comparison.metrics import METRICS
     from gatewise.comparison.summary import headers
 
     shown = next(line for line in TEXT.splitlines() if line.startswith("model "))
-    assert shown.split() == " ".join(headers({"metric": "mae"})).split()
+    assert shown.split() == " ".join(headers({"metric": "mae", "metrics": METRICS})).split()
 
 
 def test_readme_make_verbs_are_in_the_makefile():

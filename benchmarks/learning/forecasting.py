@@ -100,9 +100,14 @@ TASKS = {
             "horizon": 96,
             "lookback": 336,
             "segment": 24,
-            "hidden_size": 128,
+            "hidden_size": 256,
+            "linear": False,
             "calendar": False,
             "loss": "squared",
+        },
+        by_cell={
+            "gru": {"dropout": 0.3},
+            "lstm": {"dropout": 0.5, "learning_rate": 0.003},
         },
     ),
     "etth1-ot": Task(
@@ -140,7 +145,7 @@ TASKS = {
             "validation": 0.05,
             "calendar": False,
             "loss": "relative",
-            "steps": 4_000,
+            "steps": 2_000,
         },
     ),
     "bikes": Task(

@@ -136,6 +136,27 @@ def test_known_future_is_refused_where_nothing_reads_it(
         quick(past=()).fit(table).predict(table, ahead)
 
 
+# Several targets
+
+
+def test_columns_of_a_wide_table_are_forecast_like_the_series_of_a_long_one(
+    table: pl.DataFrame, tmp_path: Path
+) -> None:
+    wide = table.select("time", "load", "open", other=pl.col("temp") * 3)
+    long = pl.concat(
+        [wide.select("time", "open", series=pl.lit(name), load=name) for name in ("load", "other")]
+    )
+    ahead = hourly(336 + HORIZON).select("time", "open").tail(HORIZON)
+    model = quick(target=["load", "other"], future=["open"]).fit(wide)
+    got = model.predict(wide, ahead)
+    asked = pl.concat([ahead.with_columns(series=pl.lit(name)) for name in ("load", "other")])
+    expected = quick(series="series", future=["open"]).fit(long).predict(long, asked)
+    assert got.equals(expected)
+    assert set(model.rolling(wide)["series"]) == {"load", "other"}
+    model.save(tmp_path / "m")
+    assert load(tmp_path / "m").predict(wide, ahead).equals(got)
+
+
 # Columns
 
 

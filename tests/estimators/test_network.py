@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gatewise.estimators.network import ForecastNet, seasonal_forecast, usual_change
+from gatewise.estimators.network import ForecastNet, seasonal_forecast, window_spread
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -73,16 +73,14 @@ def test_without_the_linear_map_training_starts_from_the_last_value() -> None:
     assert torch.equal(net(z, *rest)[0], z[:, -1:].expand(6, 4))
 
 
-@pytest.mark.parametrize(("horizon", "lag"), [(1, 1), (3, 3), (5, 5), (40, 5)])
-def test_usual_change_is_that_over_a_horizon(horizon: int, lag: int) -> None:
+def test_spread_of_a_window_is_its_deviation_and_never_zero() -> None:
     window = inputs()[0].double()
-    change = window.numpy()[:, lag:] - window.numpy()[:, :-lag]
-    expected = np.sqrt((change**2).mean(1) + 0.01)
-    np.testing.assert_allclose(usual_change(window, horizon)[:, 0], expected)
-    assert usual_change(torch.ones(1, 1), horizon).tolist() == [[pytest.approx(0.1)]]
+    expected = np.sqrt(window.numpy().var(1) + 0.01)
+    np.testing.assert_allclose(window_spread(window)[:, 0], expected)
+    assert window_spread(torch.ones(1, 1)).tolist() == [[pytest.approx(0.1)]]
 
 
-def test_quantiles_lie_wider_where_the_window_changes_more() -> None:
+def test_quantiles_lie_wider_where_the_window_spreads_more() -> None:
     net, (z, *rest) = stirred(net_of(quantiles=2)), inputs()
     net.rnn.weight_ih_l0.data.zero_()  # so that the encoder sees nothing
     with torch.no_grad():

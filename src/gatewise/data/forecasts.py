@@ -7,8 +7,8 @@ from gatewise.data.windows import series_of
 
 
 def series_labels(panel: Panel) -> np.ndarray:
-    """Name each series (S,): by its id, or by the target where there is only one."""
-    names = [panel.columns.target] if panel.columns.series is None else panel.series
+    """Name each series (S,): by its id or column, or by the target where there is only one."""
+    names = [panel.columns.target] if panel.series == [""] else panel.series
     return np.asarray(names, dtype=object)
 
 

@@ -65,7 +65,7 @@ def _like_panel(table: Table, panel: Panel, name: str) -> np.ndarray:
 def _rows_by_series(table: Table, panel: Panel) -> list[np.ndarray]:
     """The table's rows of each series of the panel."""
     if panel.columns.series is None:
-        return [np.arange(table.frame.height)]
+        return [np.arange(table.frame.height)] * len(panel)
     groups = (
         table.frame.select(id=pl.col(panel.columns.series).cast(pl.String))
         .with_row_index("row")

@@ -20,7 +20,7 @@ from gatewise.data.windows import Ends, Origins
 from gatewise.estimators.conformal import corrections
 from gatewise.estimators.forecast_windows import Windows, window_batches
 from gatewise.estimators.losses import forecast_loss
-from gatewise.estimators.network import ForecastNet, seasonal_forecast, usual_change
+from gatewise.estimators.network import ForecastNet, seasonal_forecast, window_spread
 from gatewise.training import Execution, TrainingError, TrainingOptions, train
 
 _VALIDATION_WINDOWS = 2_000  # evenly chosen; more would cost time and change little
@@ -191,7 +191,7 @@ class ForecastModel:
 
     def _unit(self, windows: Windows, origins: np.ndarray) -> np.ndarray:
         """Give what the quantiles' corrections are told in, for each window: (n, 1)."""
-        return usual_change(windows.window(origins), windows.horizon).numpy()
+        return window_spread(windows.window(origins)).numpy()
 
     def last_origins(self, panel: Panel) -> np.ndarray:
         """Give the origin ``horizon`` steps before each series' end."""

@@ -10,7 +10,7 @@ from gatewise.data.encoding import Encoded
 from gatewise.data.windows import series_of
 from gatewise.training import Batches, Shuffled
 
-_ORDERED_AT_ONCE = 1 << 20  # windows whose order is drawn as a whole
+_ORDERED_AT_ONCE = 1 << 18  # windows whose order is drawn as a whole
 
 
 class Inputs(NamedTuple):
@@ -117,7 +117,7 @@ class Windows:
 def window_batches(windows: int, batch_size: int, generator: torch.Generator) -> Batches:
     """Give all windows in a new random order each epoch.
 
-    A million and more of them are drawn in parts, each spread evenly over all of them, so that
+    Very many of them are drawn in parts, each spread evenly over all of them, so that
     the order needs little memory.
     """
     if windows <= _ORDERED_AT_ONCE:

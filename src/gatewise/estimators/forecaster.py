@@ -21,6 +21,7 @@ from gatewise.data.reading import READING_PARAMETERS, Codes, Reading
 from gatewise.data.slicing import extended, until
 from gatewise.data.tables import Table, read_table
 from gatewise.data.times import Frequency, moment_of
+from gatewise.data.wide import make_wide_panel
 from gatewise.data.windows import Ends, window_origins
 from gatewise.estimators.defaults import default_lookback, default_segment
 from gatewise.estimators.forecast_model import ForecastModel, ForecastSettings, build_network
@@ -49,7 +50,8 @@ class Forecaster(BaseEstimator):
 
     Args:
         horizon: steps to forecast.
-        target: the column to forecast; may be None if only one column is numeric.
+        target: the column to forecast; may be None if only one column is numeric. A list of
+            columns of a wide table makes each a series of its own, learnt by one network.
         time: the time column, or a list of columns (year, month, day, hour).
         series: the id column when the table holds several series.
         past: columns known up to the present; None means all that are usable.
@@ -106,7 +108,7 @@ class Forecaster(BaseEstimator):
         self,
         horizon: int,
         *,
-        target: str | None = None,
+        target: str | Sequence[str] | None = None,
         time: str | Sequence[str] | None = None,
         series: str | None = None,
         past: Sequence[str] | None = None,
@@ -450,10 +452,6 @@ class Forecaster(BaseEstimator):
             training=training_options(self),
         )
 
-    def _table(self, data: Any) -> Table:
-        told = {name: getattr(self, name) for name in READING_PARAMETERS}
-        return read_table(data, reading=Reading.of(**told))
-
     def _check(self) -> None:
         check_parameters(self, counts=_COUNTS)
         if self.loss not in LOSSES:
@@ -466,17 +464,33 @@ class Forecaster(BaseEstimator):
                 f"quantiles must be rising numbers between 0 and 1, got {self.quantiles!r}"
             )
 
+    def _table(self, data: Any) -> Table:
+        told = {name: getattr(self, name) for name in READING_PARAMETERS}
+        return read_table(data, reading=Reading.of(**told))
+
     def _panel(self, data: Any) -> Panel:
-        parts = ("target", "time", "series", "past", "future", "static", "frequency")
-        return make_panel(self._table(data), **{part: getattr(self, part) for part in parts})
+        parts = ("time", "series", "past", "future", "static", "frequency")
+        return self._make_panel(data, self.target, {part: getattr(self, part) for part in parts})
 
     def _panel_like_fit(self, data: Any) -> Panel:
-        return make_panel(self._table(data), **vars(self.columns_), frequency=self.frequency_)
+        parts = {**vars(self.columns_), "frequency": self.frequency_}
+        target = parts.pop("target")
+        return self._make_panel(data, self.target if self._is_wide else target, parts)
+
+    @property
+    def _is_wide(self) -> bool:
+        return not (self.target is None or isinstance(self.target, str))
+
+    def _make_panel(self, data: Any, target: Any, parts: dict[str, Any]) -> Panel:
+        table = self._table(data)
+        if self._is_wide:
+            return make_wide_panel(table, target, **parts)
+        return make_panel(table, target=target, **parts)
 
     def _require_history(self, panel: Panel) -> None:
         for name, times in zip(panel.series, panel.times, strict=True):
             if len(times) < self.lookback_:
-                which = f"series {name!r} has " if panel.columns.series else ""
+                which = f"series {name!r} has " if name else ""
                 raise DataError(
                     f"{panel.name}: {which}{len(times)} steps of history; this model reads "
                     f"{self.lookback_}: give more rows"

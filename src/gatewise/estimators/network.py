@@ -19,8 +19,8 @@ class ForecastNet(nn.Module):
     linear map of the window, plus a correction that the recurrent encoder decides, and the known
     future where there is one. The correction starts at zero and the linear map at a naive forecast
     (:meth:`start_from`), so training starts from that forecast. Quantiles are distances from it,
-    decided in the same way, in units of how much the window changes (:func:`usual_change`), and
-    sorted, so that they never cross (Chernozhukov et al. 2010).
+    decided in the same way, in units of the window's spread (:func:`window_spread`), and sorted,
+    so that they never cross (Chernozhukov et al. 2010).
 
     Args:
         cell: ``"lstm"``, ``"gru"`` or ``"rnn"``.
@@ -102,7 +102,7 @@ class ForecastNet(nn.Module):
         point = level + correction.squeeze(-1)
         if self.linear is not None:
             point = point + F.linear(relative, self.linear)
-        distances = distances * usual_change(z, self.horizon)[..., None]
+        distances = distances * window_spread(z)[..., None]
         return point, (point.detach()[..., None] + distances).sort(dim=-1).values
 
     def _decode(self, summary: Tensor, ahead: Tensor) -> Tensor:
@@ -130,14 +130,9 @@ def _starting_at_zero(layer: nn.Linear) -> nn.Linear:
     return layer
 
 
-def usual_change(window: Tensor, horizon: int) -> Tensor:
-    """Tell how much ``window`` (B, L) changes over a horizon, or half of it: (B, 1).
-
-    The root of the mean squared change, and of a hundredth, so that it is never zero.
-    """
-    lag = min(horizon, -(-window.shape[1] // 2))
-    change = window[:, lag:] - window[:, : window.shape[1] - lag]  # (B, L − lag)
-    return (change.square().sum(-1, keepdim=True) / max(change.shape[1], 1) + 0.01).sqrt()
+def window_spread(window: Tensor) -> Tensor:
+    """Give √(variance + 0.01) of each ``window`` (B, L), which is never zero: (B, 1)."""
+    return (window.var(dim=1, correction=0, keepdim=True) + 0.01).sqrt()
 
 
 def seasonal_forecast(window: Tensor, period: int, horizon: int) -> Tensor:
