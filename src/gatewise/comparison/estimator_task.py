@@ -13,6 +13,7 @@ from gatewise.estimators import network_of
 from gatewise.estimators.defaults import default_batch
 from gatewise.estimators.forecast_model import count_parameters
 from gatewise.nn.base import RecurrentLayer
+from gatewise.training import was_interrupted
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,8 @@ class EstimatorTask(ABC):
         model.set_params(steps=self.steps, learning_rate=rate, random_state=seed)
         model.fit(*self.take(part.train))
         net, history = network_of(model), model.history_
+        if was_interrupted(history):  # half a training is no trial
+            raise KeyboardInterrupt
         about = {
             "hidden": hidden_size,
             "parameters": count_parameters(net),
