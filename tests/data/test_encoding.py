@@ -21,7 +21,7 @@ def test_fill_forward_never_crosses_into_another_series(block, monkeypatch):
     nan = np.nan
     values = np.array([nan, 1, nan, nan, nan, 2, nan, nan])
     fill_forward(values, np.array([0, 3, 8]))
-    np.testing.assert_array_equal(values, [nan, 1, 1, nan, nan, 2, 2, 2])
+    np.testing.assert_array_equal(values, [0, 1, 1, 0, 0, 2, 2, 2])
 
 
 def test_blocks_change_nothing(monkeypatch):

@@ -17,6 +17,8 @@ MOST_CATEGORIES = 50
 DUPLICATE_SHARE = 0.01
 """Up to this share of rows may repeat a time with other values."""
 
+_FIRST = 1_000  # rows that mostly tell that a column does not count them
+
 Names = str | Sequence[str] | None
 
 
@@ -201,7 +203,7 @@ def _find_past(
         reason = _unusable(table, name)
         if reason is None and _counts_rows(column):
             reason = "counts the rows"
-        elif reason is None and counts_within(column[order], ids[order]):
+        elif reason is None and several and counts_within(column[order], ids[order]):
             reason = "counts the rows of each series"
         if reason:
             left_out[name] = reason
@@ -268,7 +270,12 @@ def _counts_rows(column: pl.Series) -> bool:
     """Whether the numbers rise by the same step from every row to the next."""
     if not _is_numeric(column) or column.null_count() or len(column) < 3:
         return False
-    steps = np.diff(numbers(column)[0].to_numpy())
+    values = numbers(column)[0].to_numpy()
+    return _rises_evenly(values[:_FIRST]) and _rises_evenly(values)
+
+
+def _rises_evenly(values: np.ndarray) -> bool:
+    steps = np.diff(values)
     return bool(steps[0] > 0 and (steps == steps[0]).all())
 
 

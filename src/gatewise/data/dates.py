@@ -197,7 +197,7 @@ def _parse(table: Table, column: pl.Series) -> tuple[np.ndarray, list[str], bool
         if zone is not None:
             column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
         note = [f"times of zone {zone} converted to UTC"] if zone not in (None, "UTC") else []
-        values = column.cast(pl.Datetime("us")).to_numpy().astype("datetime64[us]")
+        values = column.cast(pl.Datetime("us")).to_numpy().astype("datetime64[us]", copy=False)
         return values, note, zone is not None
     text = _clean(column)
     sample = text.gather_every(max(1, len(text) // SAMPLE))

@@ -129,7 +129,6 @@ class Encoder:
                 z[part] = scaler.scale(values)
                 seen[part] = np.isfinite(values)
         fill_forward(z, offsets)
-        np.nan_to_num(z, copy=False)
         past[:, : int(self.target_gaps)] = ~seen[:, None]
         at = int(self.target_gaps)
         for name in columns.past:
@@ -183,7 +182,6 @@ class Encoder:
             start += len(values)
         if name in self.numbers:
             fill_forward(into[:, at], offsets)
-            np.nan_to_num(into[:, at], copy=False)
         return end
 
     def _fill_static(
@@ -235,19 +233,19 @@ class Encoder:
 
 
 def fill_forward(values: np.ndarray, offsets: np.ndarray) -> None:
-    """Fill NaN in ``values`` (N,), in place, by the last value before it in the same series.
+    """Fill NaN in ``values`` (N,), in place, by the last value before it in the same series, or 0.
 
-    A series starts at each of ``offsets`` but the last; what precedes its first value stays NaN.
+    A series starts at each of ``offsets`` but the last.
     """
     for start, end in pairwise(offsets):
-        last = np.nan
+        last = values.dtype.type(0)
         for part, block in _blocks(values[start:end], start):
             missing = np.isnan(block)
             if missing.any():
                 index = np.where(missing, -1, np.arange(len(block)))
                 index = np.maximum.accumulate(index)
                 values[part] = np.where(index >= 0, block[index], last)
-            last = block[-1]
+            last = values[part][-1]
 
 
 def _blocks(values: np.ndarray, start: int) -> Iterator[tuple[slice, np.ndarray]]:

@@ -15,6 +15,10 @@ MOST_INSERTED = 10
 """A grid may hold this many times more steps than rows, and 10,000 in any case."""
 
 
+_BLOCK = 1 << 16
+_MONTH = np.timedelta64(28 * DAY, "us")
+
+
 @dataclass(frozen=True)
 class Grid:
     """Where each row stands on its series' regular times.
@@ -23,16 +27,16 @@ class Grid:
         frequency: the common step.
         times: per series (T_n,) datetime64[us], regular.
         codes: the number of each series, as given, in order (S,).
-        rows: rows of the table that are kept (K,).
-        cells: where each stands when the series follow one another (K,).
+        rows: rows of the table that are kept (K,), or a slice of all of them.
+        cells: where each stands when the series follow one another (K,), or a slice of all.
         notes: what was sorted, dropped and inserted, one line each.
     """
 
     frequency: Frequency
     times: list[np.ndarray]
     codes: np.ndarray
-    rows: np.ndarray
-    cells: np.ndarray
+    rows: np.ndarray | slice
+    cells: np.ndarray | slice
     notes: list[str]
 
     @property
@@ -89,6 +93,28 @@ def make_grid(
     )
     grid.notes.extend(_off_grid_notes(table, lost, times, found) + _gap_notes(grid, names))
     return grid
+
+
+def even_grid(times: np.ndarray, frequency: Frequency | None) -> Grid | None:
+    """The grid of one series whose rows stand on it already, one for each step, in order.
+
+    It needs no memory: its times are those given. None where the rows are not like that.
+    """
+    if len(times) < 2:
+        return None
+    step = times[1] - times[0]
+    if not np.timedelta64(0, "us") < step < _MONTH:
+        return None
+    found = frequency or Frequency(microseconds=int(step.astype(np.int64)))
+    wanted = np.timedelta64(found.microseconds, "us")
+    if found.months or step != wanted:
+        return None
+    for first in range(0, len(times) - 1, _BLOCK):
+        block = times[first : first + _BLOCK + 1]
+        if not (block[1:] - block[:-1] == step).all():
+            return None
+    everything = slice(None)
+    return Grid(found, [times], np.zeros(1, dtype=np.int64), everything, everything, [])
 
 
 def find_frequency(

@@ -44,10 +44,12 @@ def _code(values: np.ndarray) -> float | None:
         count = int(others.sum())
         if extreme == 0 or count == 0 or len(known) - count < FEWEST:
             continue
+        if extreme != np.round(extreme, 1):  # before the copy below
+            continue
         rest = known[others]
         gap = sign * ((rest.min() if sign > 0 else rest.max()) - extreme)
         spread = rest.max() - rest.min()
         negative = extreme < 0 <= rest.min() and gap > spread / 10
-        if extreme == np.round(extreme, 1) and spread > 0 and (gap > spread or negative):
+        if spread > 0 and (gap > spread or negative):
             return float(extreme)
     return None

@@ -1,6 +1,8 @@
 """A panel: one or more regular series with their target and feature columns."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import narwhals as nw
@@ -9,7 +11,7 @@ import polars as pl
 
 from gatewise.data.columns import Columns, Names, choose_columns, number_series
 from gatewise.data.dates import Times, read_times
-from gatewise.data.grid import Grid, make_grid
+from gatewise.data.grid import Grid, even_grid, make_grid
 from gatewise.data.missing_codes import suggest_codes
 from gatewise.data.resampling import resample
 from gatewise.data.tables import Table
@@ -28,8 +30,8 @@ class Panel:
         frequency: the step.
         series: the ids, S of them; [""] for a single series.
         times: per series (T_n,) datetime64[us].
-        target: per series (T_n,) float64, NaN where missing.
-        values: past and future columns by name, per series (T_n,): float64 with NaN, or text
+        target: per series (T_n,) float64 (or the table's own float32), NaN where missing.
+        values: past and future columns by name, per series (T_n,): floats with NaN, or text
             (dtype object) with None where missing.
         static: per static column one float or text (NaN or None where missing) a series.
         notes: what was found, dropped and inserted, in reading order, one line each.
@@ -90,15 +92,21 @@ def make_panel(
     columns, found = choose_columns(table, moments, target, series, past, future, static)
     values = _target(table, columns.target)
     features = columns.past + columns.future
-    suggested = suggest_codes(
-        [(columns.target, values), *((c, feature_values(table, c)) for c in features)]
-    )
+    suggested = suggest_codes(chain([(columns.target, values)], _each(table, features)))
     if table.reading.resample is not None:
         table, moments, frequency = _resampled(table, moments, columns, frequency)
         values = _target(table, columns.target)
+    alone = columns.series is None and np.isfinite(values).any()
+    even = even_grid(moments.values, frequency) if alone else None
     codes, names = number_series(table, columns.series)
-    keep, dropped = _usable_series(table, codes, names, values)
-    grid = make_grid(table, moments.values, codes, keep, names, frequency)
+    dropped: list[str] = []
+    zones: list[str] = []
+    if even is not None:
+        grid = even
+    else:
+        keep, dropped = _usable_series(table, codes, names, values)
+        grid = make_grid(table, moments.values, codes, keep, names, frequency)
+        zones = _zone_note(moments, codes)
     panel = Panel(
         name=table.name,
         columns=columns,
@@ -112,7 +120,7 @@ def make_panel(
         zone=moments.zone if 0 < grid.frequency.microseconds < DAY else None,
     )
     panel.notes = [*table.notes, *_time_notes(panel, moments), *found, *dropped, *grid.notes]
-    panel.notes += _missing_notes(panel, grid) + suggested + _zone_note(moments, codes)
+    panel.notes += _missing_notes(panel, grid) + suggested + zones
     return panel
 
 
@@ -194,8 +202,16 @@ def _usable_series(
     return ~(single | empty)[codes], notes
 
 
+def _each(table: Table, names: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
+    """One column after the other, so that not all are held at once."""
+    for name in names:
+        yield name, feature_values(table, name)
+
+
 def _on_grid(grid: Grid, values: np.ndarray) -> list[np.ndarray]:
     """Values of the table's rows (N,) on each series' grid (T_n,); views into one flat array."""
+    if isinstance(grid.rows, slice):
+        return [values]
     missing = None if values.dtype == object else np.nan
     flat = np.full(grid.offsets[-1], missing, dtype=values.dtype)
     flat[grid.cells] = values[grid.rows]
@@ -243,7 +259,8 @@ def _missing_notes(panel: Panel, grid: Grid) -> list[str]:
     notes = []
     columns = {panel.columns.target: panel.target, **panel.values}
     for name, series in columns.items():
-        flat = np.concatenate(series)[grid.cells]
+        flat = series[0] if len(series) == 1 else np.concatenate(series)
+        flat = flat[grid.cells]
         count = int(is_missing(flat).sum())
         if count:
             what = "target" if name == panel.columns.target else "column"

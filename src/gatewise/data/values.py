@@ -8,13 +8,17 @@ _LEADING_ZERO = r"^[+-]?0\d"
 
 
 def numbers(column: pl.Series) -> tuple[pl.Series, int | None]:
-    """The column as float64 with nulls, and the index of the first value that is no number."""
+    """The column as floats with nulls, and the index of the first value that is no number.
+
+    Columns of float32 and float64 stay what they are, without a copy where no value is NaN.
+    """
     if column.dtype == pl.String:
         clean = _without_missing(column)
         values = clean.cast(pl.Float64, strict=False)
         bad = (values.is_null() & clean.is_not_null()).arg_true()
     elif column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null):
-        values = column.cast(pl.Float64).fill_nan(None)
+        values = column if column.dtype.is_float() else column.cast(pl.Float64)
+        values = values.fill_nan(None) if values.is_nan().any() else values
         bad = pl.Series([], dtype=pl.UInt32)
     else:
         values = pl.Series(column.name, [None] * len(column), dtype=pl.Float64)
