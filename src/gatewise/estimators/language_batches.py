@@ -10,12 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gatewise.data.corpus import Corpus
-
-State = tuple[Tensor, ...] | Tensor
+from gatewise.estimators.language_network import State
 
 NOT_COUNTED = -100
-_EVALUATION_STREAMS = 16
-_EVALUATION_STEPS = 512
+_EVALUATION_STREAMS = 16  # side by side; a step of one costs three times as much
+_EVALUATION_STEPS = 512  # a piece, whose activations are held at once
 
 
 class Symbols:

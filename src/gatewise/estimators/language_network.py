@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from gatewise.estimators.recurrent import make_recurrent, output_size
 
 State = tuple[Tensor, ...] | Tensor
+"""Of the recurrent layers: (h, c), or h alone."""
 
 
 class LanguageNet(nn.Module):

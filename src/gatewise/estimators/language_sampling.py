@@ -8,8 +8,7 @@ import numpy as np
 import torch
 
 from gatewise.data.alphabet import Alphabet
-from gatewise.estimators.language_batches import State
-from gatewise.estimators.language_network import LanguageNet
+from gatewise.estimators.language_network import LanguageNet, State
 
 Choose = Callable[[np.ndarray], int]
 """Takes scores (n,), −inf where a symbol must not come, and gives a symbol's number."""
