@@ -206,7 +206,7 @@ DAMAGES: dict[Callable[[Path], Any], str] = {
     lambda path: changed(path, lambda h: h.pop("settings")): "damaged model file: KeyError",
     lambda path: changed(path, lambda h: h["settings"].update(hidden_size=9)): "damaged model file",
     lambda path: changed(path, lambda h: h.update(columns=[])): "damaged model file",
-    lambda path: changed(path, lambda h: h.update(task="tag")): "the task 'tag', unknown here",
+    lambda path: changed(path, lambda h: h.update(task="sing")): "the task 'sing', unknown here",
     lambda path: changed(path, lambda h: h.pop("task")): "unknown here",
     lambda path: changed(path, lambda h: h.update(format="one")): "not one of Gatewise's",
 }

@@ -286,7 +286,7 @@ def test_bad_parameters_are_refused(parameters: dict[str, Any], message: str) ->
 def test_batch_steps_and_jitter_follow_the_rule(
     count: int, batch: int, steps: int, jitter: float
 ) -> None:
-    from gatewise.estimators.sequence_estimators import sequence_settings
+    from gatewise.estimators.sequence_parameters import sequence_settings
 
     found = sequence_settings(SequenceClassifier(), 2, count, 30)
     assert (found.training.batch_size, found.training.steps) == (batch, steps)

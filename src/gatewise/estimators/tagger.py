@@ -14,13 +14,13 @@ from sklearn.utils.validation import check_is_fitted
 from gatewise.data.errors import DataError
 from gatewise.estimators.model_file import write_model
 from gatewise.estimators.parameters import execution, require_count, saved_parameters
-from gatewise.estimators.sequence_estimators import (
+from gatewise.estimators.sequence_input import as_sequences
+from gatewise.estimators.sequence_model import hold_back
+from gatewise.estimators.sequence_parameters import (
     check_sequence_parameters,
     missing_notes,
     sequence_settings,
 )
-from gatewise.estimators.sequence_input import as_sequences
-from gatewise.estimators.sequence_model import hold_back
 from gatewise.estimators.tagging_input import as_words, flat_labels, holds_words
 from gatewise.estimators.tagging_model import TaggingModel, TaggingSettings
 from gatewise.training import TrainingError, discard
