@@ -172,6 +172,7 @@ TASKS = {
             "horizon": 1,
             "lookback": 72,
             "hidden_size": 32,
+            "linear": False,
             "log": False,
             "loss": "huber",
             "steps": 1_500,
