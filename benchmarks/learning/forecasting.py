@@ -103,7 +103,10 @@ TASKS = {
             "hidden_size": 128,
             "level": False,
             "calendar": False,
-            "loss": "squared",
+            "dropout": 0.3,
+            "loss": "huber",
+            "batch_size": 128,
+            "weight_decay": 0.1,
         },
     ),
     "etth1-ot": Task(
