@@ -202,6 +202,7 @@ def test_each_setting_changes_the_forecast(panel: Panel, model: ForecastModel) -
         lambda s: replace(s, log=not model.encoder.log),
         lambda s: replace(s, calendar=False),
         lambda s: replace(s, linear=False),
+        lambda s: replace(s, level=False),
         lambda s: replace(s, loss="squared"),
         lambda s: replace(s, quantiles=(0.5,)),
         lambda s: replace(s, training=replace(TRAINING, batch_size=8)),

@@ -87,7 +87,7 @@ def test_model_of_before_there_were_quantiles_still_forecasts(
 
     def older(header: dict[str, Any]) -> None:
         del header["corrections"]
-        for name in ("loss", "quantiles", "calendar", "linear"):
+        for name in ("loss", "quantiles", "calendar", "linear", "level"):
             del header["settings"][name], header["params"][name]
 
     again = load(changed(tmp_path / "m", older))
@@ -135,7 +135,13 @@ def test_a_fresh_process_gives_the_same_forecasts(
         {"random_state": np.random.RandomState(1)},
         {"random_state": np.int64(7), "past": np.array(["temp"])},
         {"static": ("kind",), "time": ["time"], "log": True},
-        {"loss": "huber", "quantiles": (0.2, 0.6), "calendar": False, "linear": False},
+        {
+            "loss": "huber",
+            "quantiles": (0.2, 0.6),
+            "calendar": False,
+            "linear": False,
+            "level": False,
+        },
     ],
     ids=lambda parameters: ", ".join(parameters),
 )

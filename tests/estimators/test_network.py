@@ -13,6 +13,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "segments": {"segment": 4},
     "no columns": {"past_width": 0, "known_width": 0},
     "no linear map": {"linear": False},
+    "no level": {"level": False},
 }
 
 
@@ -105,6 +106,11 @@ def test_forecast_is_relative_to_the_level() -> None:
     """A shift reaches the network only through tanh(z); far out, where that is flat, exactly."""
     net, (z, *rest) = stirred(net_of()).double(), [x.double() for x in inputs()]
     torch.testing.assert_close(net(z + 1030, *rest)[0], net(z + 1000, *rest)[0] + 30)
+
+
+def test_without_the_level_a_forecast_moves_along_with_it() -> None:
+    net, (z, *rest) = stirred(net_of(level=False)).double(), [x.double() for x in inputs()]
+    torch.testing.assert_close(net(z + 3, *rest)[0], net(z, *rest)[0] + 3)
 
 
 def test_rows_of_a_batch_do_not_mix() -> None:

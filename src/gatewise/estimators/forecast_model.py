@@ -36,6 +36,8 @@ class ForecastSettings:
         cell: ``"lstm"``, ``"gru"`` or ``"rnn"``.
         hidden_size, num_layers, dropout, cell_options: of the recurrent layers.
         segment: time steps that one step of the recurrence reads.
+        level: whether the window's values themselves are read, too, beside what is relative to its
+            last one.
         linear: whether a linear map of the window is added to what the recurrent layers say.
         calendar: whether the time itself is read: the hour, the weekday, the place in the year.
         log: take the logarithm of the target; None decides on the training part.
@@ -52,6 +54,7 @@ class ForecastSettings:
     num_layers: int = 1
     dropout: float = 0.1
     cell_options: dict[str, Any] = field(default_factory=dict)
+    level: bool = True
     linear: bool = True
     calendar: bool = True
     log: bool | None = None
@@ -232,6 +235,7 @@ def build_network(
         num_layers=settings.num_layers,
         dropout=settings.dropout,
         quantiles=len(settings.quantiles),
+        level=settings.level,
         linear=settings.linear,
         cell_options=settings.cell_options,
     )

@@ -65,6 +65,8 @@ class Forecaster(BaseEstimator):
         cell: ``"lstm"``, ``"gru"`` or ``"rnn"``.
         hidden_size, num_layers, dropout: of the recurrent layers.
         cell_options: further arguments of the layer, such as ``{"reset_after": False}``.
+        level: read the window's values themselves, too, beside what is relative to its last one;
+            without them a forecast only moves along with the series' level.
         linear: add a linear map of the window, which starts as a naive forecast; without it
             training starts from the last value.
         calendar: read the time itself, too: the hour, the weekday and the place in the year.
@@ -122,6 +124,7 @@ class Forecaster(BaseEstimator):
         num_layers: int = 1,
         dropout: float = 0.1,
         cell_options: dict[str, Any] | None = None,
+        level: bool = True,
         linear: bool = True,
         calendar: bool = True,
         log: bool | None = None,
@@ -161,6 +164,7 @@ class Forecaster(BaseEstimator):
         self.num_layers = num_layers
         self.dropout = dropout
         self.cell_options = cell_options
+        self.level = level
         self.linear = linear
         self.calendar = calendar
         self.log = log
@@ -444,6 +448,7 @@ class Forecaster(BaseEstimator):
             num_layers=int(self.num_layers),
             dropout=self.dropout,
             cell_options=dict(self.cell_options or {}),
+            level=self.level,
             linear=self.linear,
             calendar=self.calendar,
             log=self.log,

@@ -31,6 +31,8 @@ class ForecastNet(nn.Module):
         segment: time steps that one step of the recurrence reads.
         hidden_size, num_layers, dropout: of the recurrent layers; dropout also before the decoder.
         quantiles: how many.
+        level: whether the window's values themselves are read, too, not only what is relative to
+            the last of them.
         linear: whether there is the linear map; without it training starts from the last value.
         cell_options: further arguments of the layer.
     """
@@ -49,14 +51,16 @@ class ForecastNet(nn.Module):
         num_layers: int = 1,
         dropout: float = 0.0,
         quantiles: int = 0,
+        level: bool = True,
         linear: bool = True,
         cell_options: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.segment = segment
+        self.level = level
         self.rnn = make_recurrent(
             cell,
-            segment * (2 + past_width + known_width) + calendar_width,
+            segment * (1 + level + past_width + known_width) + calendar_width,
             hidden_size,
             num_layers,
             dropout,
@@ -91,7 +95,8 @@ class ForecastNet(nn.Module):
         """
         level = z[:, -1:]  # (B, 1)
         relative = z - level  # (B, L)
-        x = torch.cat([z.tanh()[..., None], relative[..., None], past, known], -1)  # (B, L, F)
+        itself = [z.tanh()[..., None]] if self.level else []
+        x = torch.cat([*itself, relative[..., None], past, known], -1)  # (B, L, F)
         x = F.pad(x, (0, 0, -x.shape[1] % self.segment, 0))  # zeros before the window
         x = x.unflatten(1, (-1, self.segment)).flatten(2)  # (B, S, segment · F)
         _, state = self.rnn(torch.cat([x, calendar], -1).transpose(0, 1))
