@@ -307,7 +307,7 @@ def test_history_has_one_row_for_each_evaluation(table: pl.DataFrame) -> None:
 
 
 def test_patience_stops_the_training(table: pl.DataFrame) -> None:
-    options = {"steps": 200, "learning_rate": 9.0, "random_state": 0}
+    options = {"steps": 200, "learning_rate": 30.0, "random_state": 0}
     short, long = (quick(patience=patience, **options).fit(table).history_ for patience in (1, 100))
     assert short[-1]["step"] < long[-1]["step"] == 200
     assert short[-1]["validation_error"] >= min(row["validation_error"] for row in short)

@@ -18,7 +18,7 @@ from gatewise.data.errors import DataError
 from gatewise.files import write_atomic
 
 FORMAT = 1
-_WRITERS = "models are written by 'gatewise fit --out' or 'Forecaster.save'"
+_WRITERS = "models are written by 'gatewise fit --out' or an estimator's 'save'"
 
 
 def write_model(
