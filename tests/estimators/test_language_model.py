@@ -10,7 +10,6 @@ import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
-from sklearn.utils import estimator_checks
 from texts import WORDS, small, text
 
 from gatewise import DataError, LanguageModel, load
@@ -209,27 +208,6 @@ def test_generating_does_not_touch_torchs_random_numbers(fitted: LanguageModel) 
 
 
 # scikit-learn's contract and the file
-
-
-# scikit-learn's other checks fit tables of numbers and look at rows and columns, of which a text
-# has none; the tags say so, and ``parametrize_with_checks`` stops at them. What they ask for beside
-# is tested here: fit gives the estimator, leaves parameters alone, gives the same twice; files.
-CHECKS = (
-    "check_estimator_cloneable",
-    "check_estimator_repr",
-    "check_no_attributes_set_in_init",
-    "check_do_not_raise_errors_in_init_or_set_params",
-    "check_parameters_default_constructible",
-    "check_get_params_invariance",
-    "check_set_params",
-    "check_valid_tag_types",
-    "check_mixin_order",
-)
-
-
-@pytest.mark.parametrize("name", CHECKS)
-def test_sklearns_checks_that_fit_no_table_hold(name: str) -> None:
-    getattr(estimator_checks, name)("LanguageModel", small())
 
 
 def test_fit_gives_itself_and_leaves_parameters_alone() -> None:

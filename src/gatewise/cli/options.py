@@ -119,7 +119,9 @@ Lookback = Annotated[
     int | None, typer.Option(min=2, help="Steps read. [default: by the frequency]")
 ]
 Segment = Annotated[int | None, typer.Option(min=1, help="Steps read at once by the recurrence.")]
-Steps = Annotated[int | None, typer.Option(min=1, help="Optimiser steps at most. [default: by the task]")]
+Steps = Annotated[
+    int | None, typer.Option(min=1, help="Optimiser steps at most. [default: by the task]")
+]
 Label = Annotated[str | None, typer.Option(help="Column of labels. [default: label or class]")]
 Labels = Annotated[
     Path | None,
