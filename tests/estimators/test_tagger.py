@@ -8,15 +8,6 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils.estimator_checks import (
-    check_do_not_raise_errors_in_init_or_set_params,
-    check_estimator_cloneable,
-    check_estimator_repr,
-    check_no_attributes_set_in_init,
-    check_parameters_default_constructible,
-    check_set_params,
-    check_valid_tag_types,
-)
 
 from gatewise import DataError, SequenceTagger, load
 
@@ -221,24 +212,6 @@ def test_predict_wants_what_fit_read() -> None:
 
 
 # Inside scikit-learn, and in a file
-
-
-@pytest.mark.parametrize(
-    "check",
-    [
-        check_do_not_raise_errors_in_init_or_set_params,
-        check_estimator_cloneable,
-        check_estimator_repr,
-        check_no_attributes_set_in_init,
-        check_parameters_default_constructible,
-        check_set_params,
-        check_valid_tag_types,
-    ],
-    ids=lambda check: check.__name__,
-)
-def test_sklearns_checks_without_data_hold(check: Any) -> None:
-    """Those with data hand over one label a row, where a tagger wants one a step."""
-    check("SequenceTagger", quick())
 
 
 def test_grid_search_pipeline_and_clone_take_lists() -> None:
