@@ -217,6 +217,20 @@ class ForecastModel:
             "history": self.history,
         }
 
+    @classmethod
+    def from_json(cls, header: dict[str, Any], weights: dict[str, Tensor]) -> "ForecastModel":
+        """Rebuild the model from :meth:`to_json`'s values and its weights."""
+        settings = ForecastSettings.from_json(header["settings"])
+        columns = Columns.from_dict(header["columns"])
+        frequency = Frequency.parse(header["frequency"])
+        encoder = Encoder.from_json(header)
+        net = build_network(columns, frequency, encoder, settings)
+        net.load_state_dict(weights)
+        model = cls(settings, columns, frequency, encoder, net.eval(), header["history"])
+        if "corrections" in header:  # not in models of before there were quantiles
+            model.corrections = np.reshape(header["corrections"], model.corrections.shape)
+        return model
+
 
 def build_network(
     columns: Columns, frequency: Frequency, encoder: Encoder, settings: ForecastSettings

@@ -10,34 +10,36 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from gatewise.data.columns import Columns
-from gatewise.data.encoding import Encoder
 from gatewise.data.errors import DataError
-from gatewise.data.forecasts import forecast_columns
 from gatewise.data.frames import to_frame
-from gatewise.data.future import gaps_before, read_future
-from gatewise.data.panel import Panel, make_panel
-from gatewise.data.reading import READING_PARAMETERS, Codes, Reading
+from gatewise.data.future import gaps_before
+from gatewise.data.panel import Panel
+from gatewise.data.reading import Codes
 from gatewise.data.slicing import extended, until
-from gatewise.data.tables import Table, read_table
-from gatewise.data.times import Frequency, moment_of
-from gatewise.data.wide import make_wide_panel
+from gatewise.data.times import moment_of
 from gatewise.data.windows import Ends, window_origins
-from gatewise.estimators.defaults import default_lookback, default_segment
-from gatewise.estimators.forecast_model import ForecastModel, ForecastSettings, build_network
-from gatewise.estimators.losses import LOSSES
+from gatewise.estimators.defaults import default_lookback
+from gatewise.estimators.forecast_model import ForecastModel
+from gatewise.estimators.forecaster_parameters import (
+    check_forecaster,
+    columns_of,
+    forecast_settings,
+    is_wide,
+    known_ahead,
+    last_times,
+    panel_of,
+    quantile_notes,
+    require_history,
+    validation_start,
+)
 from gatewise.estimators.model_file import write_model
 from gatewise.estimators.parameters import (
-    check_parameters,
     execution,
     require_count,
     saved_parameters,
-    training_options,
 )
 from gatewise.training import TrainingError, TrainingOptions, discard
 from gatewise.training.progress import progress_bar
-
-_COUNTS = ("horizon", "lookback", "segment")
 
 
 class Forecaster(BaseEstimator):
@@ -200,7 +202,7 @@ class Forecaster(BaseEstimator):
             TrainingError: if a loss became NaN or infinite (the forecaster then has the best
                 weights so far, if there was an evaluation), or a checkpoint is not this fit's.
         """
-        self._check()
+        check_forecaster(self)
         panel = self._panel(data)
         return self._fit_panel(panel, [len(times) for times in panel.times])
 
@@ -230,23 +232,12 @@ class Forecaster(BaseEstimator):
         if say is not None:
             for note in panel.notes:
                 say(note)
-        self._require_history(panel)
-        known = self.columns_.future
-        if future is not None and not known:
-            raise DataError(
-                "the model was trained without columns known in the future: leave out future= "
-                "(on the command line: --future), or name the columns when it is trained"
-            )
-        if known and future is None:
-            raise DataError(
-                f"the model was trained with columns known in the future ({', '.join(known)}): "
-                "give their next rows as future= (on the command line: --future FILE)"
-            )
-        ahead = read_future(self._table(future), panel, self.horizon) if known else {}
+        require_history(self, panel)
+        ahead = known_ahead(self, future, panel)
         for line in gaps_before(panel, ahead):
             warnings.warn(line, stacklevel=2)
         whole = extended(panel, self.horizon, ahead)
-        columns = self._forecast_columns(self.model_, whole, self.model_.last_origins(whole))
+        columns = columns_of(self.model_, whole, self.model_.last_origins(whole))
         wanted = ("series", "time", "step", "forecast")
         quantiles = {n: v for n, v in columns.items() if n.startswith("q")}
         return to_frame({**{name: columns[name] for name in wanted}, **quantiles}, like=panel)
@@ -284,7 +275,7 @@ class Forecaster(BaseEstimator):
                 f"{panel.name}: no forecast{since} has {self.lookback_} steps before it and "
                 f"{self.horizon} steps within the data: give more rows"
             )
-        return to_frame(self._forecast_columns(self.model_, panel, origins), like=panel)
+        return to_frame(columns_of(self.model_, panel, origins), like=panel)
 
     def backtest(self, data: Any, folds: int = 3, stride: int | None = None) -> Any:
         """Fit anew on growing parts of ``data`` and forecast the part behind each.
@@ -302,7 +293,7 @@ class Forecaster(BaseEstimator):
             ``truth``, ``forecast`` and a column for each quantile. The estimator itself stays as it
             was.
         """
-        self._check()
+        check_forecaster(self)
         for name, value in (("folds", folds), ("stride", 1 if stride is None else stride)):
             require_count(name, value)
         panel = self._panel(data)
@@ -319,17 +310,16 @@ class Forecaster(BaseEstimator):
             shape = {"lookback": model.settings.lookback, "horizon": self.horizon}
             stride = stride or self.horizon
             origins = window_origins(offsets, start, stop, **shape, stride=stride)
-            columns = self._forecast_columns(model, seen, origins)
+            columns = columns_of(model, seen, origins)
             parts.append({"fold": np.full(len(columns["step"]), fold), **columns})
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        return to_frame(joined, like=panel)
+        return to_frame({n: np.concatenate([p[n] for p in parts]) for n in parts[0]}, like=panel)
 
     def score(self, data: Any, y: None = None) -> float:  # noqa: ARG002
         """Give minus the mean absolute error over the last ``horizon`` steps of each series."""
         check_is_fitted(self, "model_")
         panel = self._panel_like_fit(data)
         shorter = until(panel, [len(times) - self.horizon for times in panel.times])
-        self._require_history(shorter)
+        require_history(self, shorter)
         truth = np.stack([y[-self.horizon :] for y in panel.target])  # (S, h)
         if np.isnan(truth).all():
             raise DataError(
@@ -359,22 +349,14 @@ class Forecaster(BaseEstimator):
 
     @classmethod
     def _from_file(cls, header: dict[str, Any], weights: dict[str, Any]) -> "Forecaster":
-        settings = ForecastSettings.from_json(header["settings"])
-        columns = Columns.from_dict(header["columns"])
-        frequency = Frequency.parse(header["frequency"])
-        encoder = Encoder.from_json(header)
-        net = build_network(columns, frequency, encoder, settings)
-        net.load_state_dict(weights)
-        model = ForecastModel(settings, columns, frequency, encoder, net.eval(), header["history"])
-        if "corrections" in header:  # not in models of before there were quantiles
-            model.corrections = np.reshape(header["corrections"], model.corrections.shape)
+        model = ForecastModel.from_json(header, weights)
         forecaster = cls(**{"quantiles": (), **header["params"]})
         forecaster._keep(model, header["train_end"], header["notes"])
         return forecaster
 
     def _fit_panel(self, panel: Panel, ends: Ends) -> "Forecaster":
         lookback = self.lookback or default_lookback(panel.frequency, self.horizon)
-        train_end = self._train_end(panel, ends)
+        train_end = validation_start(self, panel, ends)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         failed = None
         with progress_bar(self.cell.upper(), self.progress) as on_step:
@@ -383,7 +365,7 @@ class Forecaster(BaseEstimator):
                     panel,
                     np.maximum(train_end, 0),
                     ends,
-                    self._settings(lookback),
+                    forecast_settings(self, lookback),
                     seed=seed,
                     execution=execution(self, on_step, (panel, list(ends))),
                 )
@@ -391,43 +373,11 @@ class Forecaster(BaseEstimator):
                 if error.fitted is None:
                     raise
                 failed, model = error, error.fitted
-        last = {
-            name: str(times[end - 1])
-            for name, times, end in zip(panel.series, panel.times, ends, strict=True)
-            if end > 0
-        }
-        self._keep(model, last, [*panel.notes, *self._quantile_notes(train_end, ends)])
+        notes = [*panel.notes, *quantile_notes(self, train_end, ends)]
+        self._keep(model, last_times(panel, ends), notes)
         if failed is not None:
             raise failed
         return self
-
-    def _train_end(self, panel: Panel, ends: Ends) -> np.ndarray:
-        """Give each series' first validation step; its end where nothing is held back."""
-        if isinstance(self.validation, str):
-            moment = moment_of("validation", self.validation)
-            firsts = [int(np.searchsorted(times, moment)) for times in panel.times]
-            if all(first >= end for first, end in zip(firsts, ends, strict=True)):
-                raise DataError(
-                    f"{panel.name}: no step from {self.validation} on, so there is no validation "
-                    "part: give an earlier time as validation, or a share"
-                )
-            return np.minimum(firsts, ends)
-        held_back = [max(int(end * self.validation), self.horizon) for end in ends]
-        return np.asarray(ends) - (held_back if self.validation else 0)
-
-    def _quantile_notes(self, train_end: np.ndarray, ends: Ends) -> list[str]:
-        if not len(self.quantiles) or not np.array_equal(train_end, ends):
-            return []
-        return ["the quantiles are not corrected: no validation part is held back for that"]
-
-    def _forecast_columns(
-        self, model: ForecastModel, panel: Panel, origins: np.ndarray
-    ) -> dict[str, np.ndarray]:
-        point, bounds = model.forecast_with_quantiles(panel, origins)
-        quantiles = model.settings.quantiles
-        names = [f"q{100 * q:g}" for q in quantiles]
-        found = {name: bounds[..., number].ravel() for number, name in enumerate(names)}
-        return {**forecast_columns(panel, origins, point), **found}
 
     def _keep(self, model: ForecastModel, train_end: dict[str, str], notes: list[str]) -> None:
         self.model_ = model
@@ -438,65 +388,12 @@ class Forecaster(BaseEstimator):
         self.train_end_ = train_end
         self.notes_ = list(notes)
 
-    def _settings(self, lookback: int) -> ForecastSettings:
-        return ForecastSettings(
-            horizon=int(self.horizon),  # NumPy's integers are welcome, the layers want Python's
-            lookback=int(lookback),
-            segment=int(self.segment or default_segment(lookback)),
-            cell=self.cell,
-            hidden_size=int(self.hidden_size),
-            num_layers=int(self.num_layers),
-            dropout=self.dropout,
-            cell_options=dict(self.cell_options or {}),
-            level=self.level,
-            linear=self.linear,
-            calendar=self.calendar,
-            log=self.log,
-            loss=self.loss,
-            quantiles=tuple(float(q) for q in self.quantiles),
-            training=training_options(self),
-        )
-
-    def _check(self) -> None:
-        check_parameters(self, counts=_COUNTS)
-        if self.loss not in LOSSES:
-            raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {self.loss!r}")
-        if self.loss == "relative" and self.log is False:
-            raise ValueError('loss="relative" takes the logarithm, but log=False was given')
-        quantiles = list(self.quantiles)
-        if quantiles != sorted(set(quantiles)) or not all(0 < q < 1 for q in quantiles):
-            raise ValueError(
-                f"quantiles must be rising numbers between 0 and 1, got {self.quantiles!r}"
-            )
-
-    def _table(self, data: Any) -> Table:
-        told = {name: getattr(self, name) for name in READING_PARAMETERS}
-        return read_table(data, reading=Reading.of(**told))
-
     def _panel(self, data: Any) -> Panel:
         parts = ("time", "series", "past", "future", "static", "frequency")
-        return self._make_panel(data, self.target, {part: getattr(self, part) for part in parts})
+        told = {part: getattr(self, part) for part in parts}
+        return panel_of(self, data, self.target, told)
 
     def _panel_like_fit(self, data: Any) -> Panel:
         parts = {**vars(self.columns_), "frequency": self.frequency_}
         target = parts.pop("target")
-        return self._make_panel(data, self.target if self._is_wide else target, parts)
-
-    @property
-    def _is_wide(self) -> bool:
-        return not (self.target is None or isinstance(self.target, str))
-
-    def _make_panel(self, data: Any, target: Any, parts: dict[str, Any]) -> Panel:
-        table = self._table(data)
-        if self._is_wide:
-            return make_wide_panel(table, target, **parts)
-        return make_panel(table, target=target, **parts)
-
-    def _require_history(self, panel: Panel) -> None:
-        for name, times in zip(panel.series, panel.times, strict=True):
-            if len(times) < self.lookback_:
-                which = f"series {name!r} has " if name else ""
-                raise DataError(
-                    f"{panel.name}: {which}{len(times)} steps of history; this model reads "
-                    f"{self.lookback_}: give more rows"
-                )
+        return panel_of(self, data, self.target if is_wide(self) else target, parts)
