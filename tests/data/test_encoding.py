@@ -59,15 +59,13 @@ def test_columns_are_scaled_by_the_training_part_and_counted_right():
     panel = panel_of(hourly(gaps=True), past=["temp", "sky"], future=["open"])
     encoder = Encoder.fit(panel, [600])
     encoded = encoder.encode(panel)
-    assert encoder.widths(panel.columns) == (
-        encoded.past.shape[1],
-        encoded.known.shape[1],
-    )
-    gap, temp = encoded.past[:, 0], encoded.past[:, 1]
-    np.testing.assert_array_equal(gap, np.isnan(panel.target[0]))
+    assert encoded.gaps
+    widths = encoded.gaps + encoded.past.shape[1], encoded.known.shape[1]
+    assert encoder.widths(panel.columns) == widths
+    temp = encoded.past[:, 0]
     assert temp.mean() == pytest.approx(0, abs=1e-5)
     assert temp.std() == pytest.approx(1, abs=1e-5)
-    assert (encoded.past[:, 2:].sum(1) == 1).all()  # the sky, one-hot
+    assert (encoded.past[:, 1:].sum(1) == 1).all()  # the sky, one-hot
     assert (~encoded.seen).tolist() == np.isnan(panel.target[0]).tolist()
 
 

@@ -14,7 +14,11 @@ from tables import hourly, several
 from gatewise.data import DataError, Panel, make_panel, read_table
 from gatewise.data.encoding import Encoder
 from gatewise.data.windows import window_origins
-from gatewise.estimators.forecast_model import ForecastModel, ForecastSettings
+from gatewise.estimators.forecast_model import (
+    ForecastModel,
+    ForecastSettings,
+    _windows_an_evaluation,
+)
 from gatewise.estimators.forecast_windows import Windows
 from gatewise.estimators.losses import forecast_loss
 from gatewise.training import Execution, TrainingOptions
@@ -166,6 +170,12 @@ def test_weights_of_the_best_validation_error_are_kept(panel: Panel) -> None:
         kept = float(mean_loss(model.net, windows, origins))
     assert kept == pytest.approx(min(errors), rel=1e-6)
     assert errors[-1] > 1.01 * min(errors)
+
+
+@pytest.mark.parametrize(("batch_size", "windows"), [(1, 256), (100, 400)])
+def test_evaluations_read_no_more_windows_than_the_training(batch_size: int, windows: int) -> None:
+    options = TrainingOptions(steps=20, batch_size=batch_size, evaluations=5)
+    assert _windows_an_evaluation(options) == windows
 
 
 def test_json_is_plain_and_holds_all_but_the_weights(model: ForecastModel) -> None:

@@ -20,7 +20,8 @@ def test_inputs_are_the_rows_before_and_behind_the_origin(segment: int) -> None:
     for row, origin in enumerate((30, 77)):
         back, front = slice(origin - 10, origin), slice(origin, origin + 4)
         assert torch.equal(z[row], torch.from_numpy(encoded.z[back]))
-        assert torch.equal(past[row], torch.from_numpy(encoded.past[back]))
+        gaps = np.isnan(panel.target[0][back, None])
+        np.testing.assert_array_equal(past[row], np.hstack([gaps, encoded.past[back]]))
         assert torch.equal(known[row], torch.from_numpy(encoded.known[back]))
         ends = features[back][::-1][::segment][::-1]  # the last step of each segment
         np.testing.assert_array_equal(calendar[row], ends)

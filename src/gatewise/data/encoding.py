@@ -40,7 +40,8 @@ class Encoded:
         offsets: (n_series + 1,) where each series starts.
         z: (N,) float32, the target, scaled and filled from the past.
         seen: (N,) bool, where the target was not missing.
-        past: (N, P) float32, known up to the present: gaps of the target, past columns.
+        gaps: whether ``~seen`` is one more column that is known up to the present.
+        past: (N, P) float32, known up to the present: the past columns.
         known: (N, K) float32, known in the future: future and static columns.
         calendar: what is known of each step by its time.
         scalers: one for each series.
@@ -49,6 +50,7 @@ class Encoded:
     offsets: np.ndarray
     z: np.ndarray
     seen: np.ndarray
+    gaps: bool
     past: np.ndarray
     known: np.ndarray
     calendar: Calendar
@@ -122,15 +124,14 @@ class Encoder:
         past_width, known_width = self.widths(columns)
         z = np.empty(offsets[-1], dtype=np.float32)
         seen = np.empty(offsets[-1], dtype=bool)
-        past = np.empty((offsets[-1], past_width), dtype=np.float32)
+        past = np.empty((offsets[-1], past_width - self.target_gaps), dtype=np.float32)
         known = np.empty((offsets[-1], known_width), dtype=np.float32)
         for start, scaler, y in zip(offsets, scalers, panel.target, strict=False):
             for part, values in _blocks(y, start):
                 z[part] = scaler.scale(values)
                 seen[part] = np.isfinite(values)
         fill_forward(z, offsets)
-        past[:, : int(self.target_gaps)] = ~seen[:, None]
-        at = int(self.target_gaps)
+        at = 0
         for name in columns.past:
             at = self._fill(past, at, name, panel.values[name], offsets)
         at = 0
@@ -139,10 +140,10 @@ class Encoder:
         for name in columns.static:
             at = self._fill_static(known, at, name, panel.static[name], offsets)
         calendar = Calendar(panel.times, offsets, panel.frequency, panel.zone)
-        return Encoded(offsets, z, seen, past, known, calendar, scalers)
+        return Encoded(offsets, z, seen, self.target_gaps, past, known, calendar, scalers)
 
     def widths(self, columns: Columns) -> tuple[int, int]:
-        """Count the columns of ``Encoded.past`` and ``Encoded.known``."""
+        """Count the columns known up to the present, gaps among them, and in the future, too."""
         past = int(self.target_gaps) + sum(map(self._width, columns.past))
         return past, sum(map(self._width, (*columns.future, *columns.static)))
 
@@ -233,12 +234,13 @@ class Encoder:
 
 
 def fill_forward(values: np.ndarray, offsets: np.ndarray) -> None:
-    """Fill NaN in ``values`` (N,), in place, by the last value before it in the same series, or 0.
+    """Fill NaN in ``values`` (N,), in place, by the last value before it in its series.
 
-    A series starts at each of ``offsets`` but the last.
+    A series starts at each of ``offsets`` but the last; what precedes its first value becomes 0,
+    the mean of what is scaled.
     """
     for start, end in pairwise(offsets):
-        last = values.dtype.type(0)
+        last = 0.0
         for part, block in _blocks(values[start:end], start):
             missing = np.isnan(block)
             if missing.any():

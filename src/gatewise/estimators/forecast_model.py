@@ -16,7 +16,7 @@ from gatewise.data.errors import DataError
 from gatewise.data.panel import Panel
 from gatewise.data.slicing import until
 from gatewise.data.times import Frequency
-from gatewise.data.windows import Ends, Origins
+from gatewise.data.windows import Ends, Origins, evenly
 from gatewise.estimators.conformal import corrections
 from gatewise.estimators.forecast_windows import Windows, window_batches
 from gatewise.estimators.losses import forecast_loss
@@ -24,6 +24,7 @@ from gatewise.estimators.network import ForecastNet, seasonal_forecast, window_s
 from gatewise.training import Execution, TrainingError, TrainingOptions, train
 
 _VALIDATION_WINDOWS = 2_000  # evenly chosen; more would cost time and change little
+_LEAST_WINDOWS = 256  # of an evaluation, however short the training
 _FORECAST_BATCH = 512
 
 
@@ -123,9 +124,8 @@ class ForecastModel:
             held_back = _origins(
                 panel, encoded, train_end, validation_end, "validation", settings
             ).evenly(_VALIDATION_WINDOWS)
-            validate = partial(
-                _validation_error, windows=windows, origins=held_back, loss=settings.loss
-            )
+            some = evenly(held_back, _windows_an_evaluation(settings.training))
+            validate = partial(_validation_error, windows=windows, origins=some, loss=settings.loss)
 
         def batch_loss(module: nn.Module, chosen: Tensor) -> tuple[Tensor, Tensor]:
             origins = training.at(chosen.numpy())
@@ -135,8 +135,8 @@ class ForecastModel:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             net = build_network(panel.columns, panel.frequency, encoder, settings)
-            some = training.evenly(_VALIDATION_WINDOWS)
-            net.start_from(_best_naive(windows, some, panel.frequency.seasons))
+            seasons = panel.frequency.seasons
+            net.start_from(_best_naive(windows, training.evenly(_VALIDATION_WINDOWS), seasons))
             model = cls(settings, panel.columns, panel.frequency, encoder, net, [])
             batches = window_batches(len(training), settings.training.batch_size, generator)
             try:
@@ -285,6 +285,12 @@ def _origins(
             "number of folds"
         )
     return origins
+
+
+def _windows_an_evaluation(training: TrainingOptions) -> int:
+    """Choose so many that the evaluations read no more windows than the training does."""
+    between = -(-training.steps // training.evaluations)
+    return max(between * training.batch_size, _LEAST_WINDOWS)
 
 
 def _validation_error(module: nn.Module, windows: Windows, origins: np.ndarray, loss: str) -> float:

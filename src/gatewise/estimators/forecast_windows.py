@@ -78,9 +78,12 @@ class Windows:
         back = torch.from_numpy(origins[:, None] + self._back)  # (B, L)
         ahead = origins[:, None] + self._ahead  # (B, h)
         known = self.known[torch.from_numpy(ahead)]
+        past = self.past[back]
+        if self.encoded.gaps:
+            past = torch.cat([~self.seen[back][..., None], past], dim=-1)
         return Inputs(
             self.z[back],
-            self.past[back],
+            past,
             self.known[back],
             self._calendar(origins[:, None] + self._ends),
             torch.cat([self._calendar(ahead), known], dim=-1),
