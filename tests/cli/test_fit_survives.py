@@ -132,14 +132,14 @@ def test_nan_keeps_the_best_weights_beside(
 ) -> None:
     (folder / "m").write_text("an older model")
     steps = []
-    total_error = forecast_model.total_error
+    forecast_loss = forecast_model.forecast_loss
 
     def with_nan(module: Any, *rest: Any) -> Any:
         steps.append(module.training)
-        total, count = total_error(module, *rest)
+        total, count = forecast_loss(module, *rest)
         return total * (torch.nan if sum(steps) == step else 1.0), count
 
-    monkeypatch.setattr(forecast_model, "total_error", with_nan)
+    monkeypatch.setattr(forecast_model, "forecast_loss", with_nan)
     done = gatewise("fit", *LOAD, "--steps", 50, "--out", "m")
     assert done.code == 2
     message = done.err.splitlines()[-1]

@@ -110,11 +110,11 @@ def test_ctrl_c_leaves_a_fitted_model(
 
 
 def test_nan_leaves_the_best_model(table: pl.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
-    after_step(6, lambda: monkeypatch.setattr(forecast_model, "total_error", nan), monkeypatch)
-    total_error, model = forecast_model.total_error, quick()
+    after_step(6, lambda: monkeypatch.setattr(forecast_model, "forecast_loss", nan), monkeypatch)
+    forecast_loss, model = forecast_model.forecast_loss, quick()
 
     def nan(*arguments: Any) -> Any:
-        total, count = total_error(*arguments)
+        total, count = forecast_loss(*arguments)
         return total * torch.nan, count
 
     with pytest.raises(TrainingError, match=r"loss became nan at step 7 .*evaluations. are kept"):
