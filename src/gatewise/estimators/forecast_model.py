@@ -13,6 +13,7 @@ from gatewise.data.calendar import calendar_names
 from gatewise.data.columns import Columns
 from gatewise.data.encoding import Encoded, Encoder
 from gatewise.data.errors import DataError
+from gatewise.data.forecasts import forecast_columns
 from gatewise.data.panel import Panel
 from gatewise.data.slicing import until
 from gatewise.data.times import Frequency
@@ -164,6 +165,13 @@ class ForecastModel:
         shifts = self.corrections.T * self._unit(windows, origins)[..., None]
         bounds = np.sort(bounds + shifts, axis=-1)
         return encoded.unscale(origins, point), encoded.unscale(origins, bounds)
+
+    def columns_of(self, panel: Panel, origins: np.ndarray) -> dict[str, np.ndarray]:
+        """Forecast as a long table: :func:`forecast_columns`, and ``q10``, … of each quantile."""
+        point, bounds = self.forecast_with_quantiles(panel, origins)
+        names = [f"q{100 * q:g}" for q in self.settings.quantiles]
+        quantiles = {name: bounds[..., number].ravel() for number, name in enumerate(names)}
+        return {**forecast_columns(panel, origins, point), **quantiles}
 
     @torch.no_grad()
     def _scaled(self, windows: Windows, origins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -14,29 +14,27 @@ from sklearn.utils.validation import check_is_fitted
 from gatewise.data.columns import Columns
 from gatewise.data.encoding import Encoder
 from gatewise.data.errors import DataError
-from gatewise.data.forecasts import forecast_columns
 from gatewise.data.frames import to_frame
 from gatewise.data.future import gaps_before, read_future
 from gatewise.data.panel import Panel, make_panel
 from gatewise.data.slicing import extended, until
 from gatewise.data.tables import read_table
-from gatewise.data.times import Frequency, moment_of
+from gatewise.data.times import Frequency
 from gatewise.data.wide import make_wide_panel
 from gatewise.data.windows import Ends, window_origins
 from gatewise.estimators.defaults import default_lookback, default_segment
 from gatewise.estimators.forecast_model import ForecastModel, ForecastSettings, build_network
-from gatewise.estimators.losses import LOSSES
-from gatewise.estimators.model_file import write_model
-from gatewise.estimators.parameters import (
-    check_parameters,
-    execution,
-    require_count,
-    training_options,
+from gatewise.estimators.forecast_parts import (
+    check_forecast_parameters,
+    quantile_notes,
+    require_history,
+    rolling_origins,
+    train_ends,
 )
+from gatewise.estimators.model_file import write_model
+from gatewise.estimators.parameters import execution, require_count, training_options
 from gatewise.training import TrainingOptions
 from gatewise.training.progress import progress_bar
-
-_COUNTS = ("horizon", "lookback", "segment")
 
 
 class Forecaster(BaseEstimator):
@@ -160,7 +158,7 @@ class Forecaster(BaseEstimator):
 
     def fit(self, data: Any, y: None = None) -> "Forecaster":  # noqa: ARG002
         """Train on ``data``, a data frame or a path; ``y`` is ignored (the target is a column)."""
-        self._check()
+        check_forecast_parameters(self)
         panel = self._panel(data)
         return self._fit_panel(panel, [len(times) for times in panel.times])
 
@@ -190,7 +188,7 @@ class Forecaster(BaseEstimator):
         if say is not None:
             for note in panel.notes:
                 say(note)
-        self._require_history(panel)
+        require_history(panel, self.lookback_)
         known = self.columns_.future
         if future is not None and not known:
             raise DataError(
@@ -206,7 +204,7 @@ class Forecaster(BaseEstimator):
         for line in gaps_before(panel, ahead):
             warnings.warn(line, stacklevel=2)
         whole = extended(panel, self.horizon, ahead)
-        columns = self._forecast_columns(self.model_, whole, self.model_.last_origins(whole))
+        columns = self.model_.columns_of(whole, self.model_.last_origins(whole))
         wanted = ("series", "time", "step", "forecast")
         quantiles = {n: v for n, v in columns.items() if n.startswith("q")}
         return to_frame({**{name: columns[name] for name in wanted}, **quantiles}, like=panel)
@@ -232,19 +230,8 @@ class Forecaster(BaseEstimator):
         check_is_fitted(self, "model_")
         require_count("stride", stride)
         panel = self._panel_like_fit(data)
-        lengths = [len(times) for times in panel.times]
-        moment = None if start is None else moment_of("start", start)
-        first = [0 if moment is None else int(np.searchsorted(t, moment)) for t in panel.times]
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        shape = {"lookback": self.lookback_, "horizon": self.horizon}
-        origins = window_origins(offsets, first, lengths, **shape, stride=stride)
-        if not len(origins):
-            since = "" if start is None else f" from {start} on"
-            raise DataError(
-                f"{panel.name}: no forecast{since} has {self.lookback_} steps before it and "
-                f"{self.horizon} steps within the data: give more rows"
-            )
-        return to_frame(self._forecast_columns(self.model_, panel, origins), like=panel)
+        origins = rolling_origins(panel, start, stride, self.lookback_, self.horizon)
+        return to_frame(self.model_.columns_of(panel, origins), like=panel)
 
     def backtest(self, data: Any, folds: int = 3, stride: int | None = None) -> Any:
         """Fit anew on growing parts of ``data`` and forecast the part behind each.
@@ -262,7 +249,7 @@ class Forecaster(BaseEstimator):
             ``truth``, ``forecast`` and a column for each quantile. The estimator itself stays as it
             was.
         """
-        self._check()
+        check_forecast_parameters(self)
         for name, value in (("folds", folds), ("stride", 1 if stride is None else stride)):
             require_count(name, value)
         panel = self._panel(data)
@@ -278,7 +265,7 @@ class Forecaster(BaseEstimator):
             shape = {"lookback": model.settings.lookback, "horizon": self.horizon}
             stride = stride or self.horizon
             origins = window_origins(offsets, start, stop, **shape, stride=stride)
-            columns = self._forecast_columns(model, seen, origins)
+            columns = model.columns_of(seen, origins)
             parts.append({"fold": np.full(len(columns["step"]), fold), **columns})
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return to_frame(joined, like=panel)
@@ -288,7 +275,7 @@ class Forecaster(BaseEstimator):
         check_is_fitted(self, "model_")
         panel = self._panel_like_fit(data)
         shorter = until(panel, [len(times) - self.horizon for times in panel.times])
-        self._require_history(shorter)
+        require_history(shorter, self.lookback_)
         truth = np.stack([y[-self.horizon :] for y in panel.target])  # (S, h)
         if np.isnan(truth).all():
             raise DataError(
@@ -335,7 +322,7 @@ class Forecaster(BaseEstimator):
 
     def _fit_panel(self, panel: Panel, ends: Ends) -> "Forecaster":
         lookback = self.lookback or default_lookback(panel.frequency, self.horizon)
-        train_end = self._train_end(panel, ends)
+        train_end = train_ends(panel, ends, self.validation, self.horizon)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         with progress_bar(self.cell.upper(), self.progress) as on_step:
             model = ForecastModel.fit(
@@ -351,36 +338,8 @@ class Forecaster(BaseEstimator):
             for name, times, end in zip(panel.series, panel.times, ends, strict=True)
             if end > 0
         }
-        self._keep(model, last, [*panel.notes, *self._quantile_notes(train_end, ends)])
+        self._keep(model, last, [*panel.notes, *quantile_notes(self.quantiles, train_end, ends)])
         return self
-
-    def _train_end(self, panel: Panel, ends: Ends) -> np.ndarray:
-        """Give each series' first validation step; its end where nothing is held back."""
-        if isinstance(self.validation, str):
-            moment = moment_of("validation", self.validation)
-            firsts = [int(np.searchsorted(times, moment)) for times in panel.times]
-            if all(first >= end for first, end in zip(firsts, ends, strict=True)):
-                raise DataError(
-                    f"{panel.name}: no step from {self.validation} on, so there is no validation "
-                    "part: give an earlier time as validation, or a share"
-                )
-            return np.minimum(firsts, ends)
-        held_back = [max(int(end * self.validation), self.horizon) for end in ends]
-        return np.asarray(ends) - (held_back if self.validation else 0)
-
-    def _quantile_notes(self, train_end: np.ndarray, ends: Ends) -> list[str]:
-        if not len(self.quantiles) or not np.array_equal(train_end, ends):
-            return []
-        return ["the quantiles are not corrected: no validation part is held back for that"]
-
-    def _forecast_columns(
-        self, model: ForecastModel, panel: Panel, origins: np.ndarray
-    ) -> dict[str, np.ndarray]:
-        point, bounds = model.forecast_with_quantiles(panel, origins)
-        quantiles = model.settings.quantiles
-        names = [f"q{100 * q:g}" for q in quantiles]
-        found = {name: bounds[..., number].ravel() for number, name in enumerate(names)}
-        return {**forecast_columns(panel, origins, point), **found}
 
     def _keep(self, model: ForecastModel, train_end: dict[str, str], notes: list[str]) -> None:
         self.model_ = model
@@ -410,18 +369,6 @@ class Forecaster(BaseEstimator):
             training=training_options(self),
         )
 
-    def _check(self) -> None:
-        check_parameters(self, counts=_COUNTS)
-        if self.loss not in LOSSES:
-            raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {self.loss!r}")
-        if self.loss == "relative" and self.log is False:
-            raise ValueError('loss="relative" takes the logarithm, but log=False was given')
-        quantiles = list(self.quantiles)
-        if quantiles != sorted(set(quantiles)) or not all(0 < q < 1 for q in quantiles):
-            raise ValueError(
-                f"quantiles must be rising numbers between 0 and 1, got {self.quantiles!r}"
-            )
-
     def _panel(self, data: Any) -> Panel:
         parts = ("time", "series", "past", "future", "static", "frequency")
         return self._make_panel(data, self.target, {part: getattr(self, part) for part in parts})
@@ -440,12 +387,3 @@ class Forecaster(BaseEstimator):
         if self._is_wide:
             return make_wide_panel(table, target, **parts)
         return make_panel(table, target=target, **parts)
-
-    def _require_history(self, panel: Panel) -> None:
-        for name, times in zip(panel.series, panel.times, strict=True):
-            if len(times) < self.lookback_:
-                which = f"series {name!r} has " if name else ""
-                raise DataError(
-                    f"{panel.name}: {which}{len(times)} steps of history; this model reads "
-                    f"{self.lookback_}: give more rows"
-                )
