@@ -137,7 +137,8 @@ def _starting_at_zero(layer: nn.Linear) -> nn.Linear:
 
 def window_spread(window: Tensor) -> Tensor:
     """Give √(variance + 0.01) of each ``window`` (B, L), which is never zero: (B, 1)."""
-    return (window.var(dim=1, correction=0, keepdim=True) + 0.01).sqrt()
+    centred = window - window.mean(dim=1, keepdim=True)
+    return (centred.square().mean(dim=1, keepdim=True) + 0.01).sqrt()
 
 
 def seasonal_forecast(window: Tensor, period: int, horizon: int) -> Tensor:
