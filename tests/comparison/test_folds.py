@@ -82,6 +82,7 @@ def test_series_unseen_in_training_take_no_part_in_that_fold_and_it_is_said():
 )
 def test_part_without_a_target_is_refused_with_its_fold_and_time(missing, words):
     panel = panel_of(hourly())
+    panel.target[0] = panel.target[0].copy()  # it may be the table's own memory
     panel.target[0][missing] = np.nan
     with pytest.raises(DataError, match=words):
         require_truth(cut_folds([600], 4, 6, 24), panel, 6, 24)

@@ -155,7 +155,8 @@ class ForecastTask:
         """Build a cell's network with a batch of the last fold."""
         settings = self._settings(cell, hidden_size)
         known = until(self.panel, self.parts[-1].validation_end)
-        return TimedForecaster(known, self._encoder, settings)
+        with torch.random.fork_rng():
+            return TimedForecaster(known, self._encoder, settings)
 
     def data(self) -> dict[str, Any]:
         """Describe the panel."""
