@@ -100,7 +100,7 @@ TASKS = {
             "horizon": 96,
             "lookback": 336,
             "segment": 24,
-            "hidden_size": 128,
+            "hidden_size": 256,
             "level": False,
             "calendar": False,
             "dropout": 0.3,
