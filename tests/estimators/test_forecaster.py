@@ -12,7 +12,7 @@ from sklearn.base import clone
 from small import HORIZON, quick
 from tables import ODD, hourly, several, write_odd
 
-from gatewise import DataError, Forecaster
+from gatewise import DataError, Forecaster, load
 from gatewise.training import TrainingOptions
 
 KINDS: dict[str, tuple[type, Callable[[pl.DataFrame], Any]]] = {
