@@ -4,8 +4,7 @@
 
 ETTh1's ``OT``: look-back 168, horizon 24, two recurrent layers of 128 units, batches of 32
 windows, 500 steps, no validation part, then forecasts from every hour of the test part. Prints the
-median wall time of each, of the training and the forecasts together without imports and reading,
-and their ratio.
+median wall time of each, of training and forecasts without imports and reading, and the ratio.
 """
 
 import argparse

@@ -171,8 +171,8 @@ def test_winner_is_the_cell_to_take_trained_on_everything(whole, table):
     errors = [pl.read_parquet(path) for path in trials]
     best = [e.sort("validation_error")["step"][0] for e in errors]
     assert parameters["steps"] == int(statistics.median(best))
-    points = {"quantiles": (), "random_state": 0, "progress": False}  # as in the comparison
-    model = gatewise.Forecaster(**parameters, **points).fit(path)
+    rest = {"quantiles": (), "random_state": 0, "progress": False}  # trials have no quantiles
+    model = gatewise.Forecaster(**parameters, **rest).fit(path)
     assert model.history_[-1]["step"] == parameters["steps"]
     assert model.model_.parameters == next(
         c["parameters"] for c in whole.result["cells"] if c["name"] == parameters["cell"]
