@@ -2,9 +2,13 @@ import re
 from collections.abc import Callable
 
 import numpy as np
+import polars as pl
 import pytest
+from tables import hourly
 
-from gatewise.data import DataError, Panel, Table, make_panel
+from gatewise.data import DataError, Frequency, Panel, Table, make_panel, read_table
+from gatewise.data import panel as panel_module
+from gatewise.data.grid import even_grid
 
 Read = Callable[[str], Table]
 
@@ -170,3 +174,37 @@ def test_gaps_name_the_series(read: Read) -> None:
     assert "1 missing step inserted as missing values (first: 2011-01-01 04:00 of series 'b')" in (
         notes
     )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("frequency", [None, "1 hour"])
+def test_even_rows_give_the_panel_that_all_rows_go_through(
+    dtype: str, frequency: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = hourly(60, gaps=True).with_columns(pl.col("temp").cast(getattr(pl, dtype.capitalize())))
+    quick = make_panel(read_table(frame), target="load", frequency=frequency)
+    monkeypatch.setattr(panel_module, "even_grid", lambda *_: None)
+    careful = make_panel(read_table(frame), target="load", frequency=frequency)
+    assert quick.notes == careful.notes
+    assert quick.frequency == careful.frequency
+    for name, columns in {"load": quick.target, **quick.values}.items():
+        other = careful.target if name == "load" else careful.values[name]
+        np.testing.assert_array_equal(columns[0], other[0])
+    assert (quick.times[0] == careful.times[0]).all()
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        slice(None, None, -1),  # from late to early
+        [0, 1, 3, 4, 5],  # one is missing
+        [0, 1, 1, 2, 3],  # one stands twice
+        [0],
+    ],
+    ids=str,
+)
+def test_rows_that_are_not_even_are_no_even_grid(rows: slice | list[int]) -> None:
+    times = hourly(10)["time"].to_numpy()
+    assert even_grid(times, None) is not None
+    assert even_grid(times[rows], None) is None
+    assert even_grid(times, Frequency.parse("2 hours")) is None

@@ -56,15 +56,71 @@ print(json.dumps({"grown": status("VmHWM") - before, "steps": model.history[-1][
 """
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(
-    not Path("/proc/self/clear_refs").exists(), reason="the peak is read from /proc"
-)
+FRAME = """
+import gc, json, re, sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+
+from gatewise import Forecaster
+
+torch.set_num_threads(1)
+
+
+def frame_of(rows):
+    random = np.random.default_rng(0)
+    times = np.datetime64("1950-01-01", "us") + np.arange(rows) * np.timedelta64(60, "s")
+    values = {name: random.standard_normal(rows).astype(sys.argv[2]) for name in "yx"}
+    return pl.DataFrame({"t": times, **values})
+
+
+def fit(frame):
+    small = {"lookback": 168, "segment": 12, "hidden_size": 8, "steps": 5, "log": False}
+    return Forecaster(24, target="y", **small, random_state=0, device="cpu").fit(frame)
+
+
+def status(name):
+    text = Path("/proc/self/status").read_text()
+    return 1024 * int(re.search(name + r":\\s+(\\d+)", text)[1])
+
+
+fit(frame_of(10_000))  # loads what is loaded once
+frame = frame_of(int(sys.argv[1]))
+gc.collect()
+Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+before = status("VmRSS")
+model = fit(frame)
+print(json.dumps({"grown": status("VmHWM") - before, "steps": model.history_[-1]["step"]}))
+"""
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not Path("/proc/self/clear_refs").exists(), reason="the peak is read from /proc"
+    ),
+]
+
+
+def measured(code: str, *arguments: object) -> dict[str, float]:
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
 @pytest.mark.parametrize("rows", [2_000_000, 20_000_000])
 def test_training_needs_at_most_one_and_a_half_times_the_float32_size(rows: int) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", CODE, str(rows)], capture_output=True, text=True, check=True
-    )
-    found = json.loads(done.stdout)
+    found = measured(CODE, rows)
     assert found["steps"] == 5
     assert found["grown"] < 1.5 * 4 * 2 * rows + 12e6  # two columns; the model and a batch
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rows", [2_000_000, 20_000_000])
+def test_fitting_a_table_needs_at_most_one_and_a_half_times_its_float32_size(
+    rows: int, dtype: str
+) -> None:
+    found = measured(FRAME, rows, dtype)
+    assert found["steps"] == 5
+    assert found["grown"] < 1.5 * 4 * 3 * rows + 12e6  # three columns; the model and a batch
