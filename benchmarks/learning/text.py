@@ -30,7 +30,7 @@ DATA = ROOT.parent / "shared" / "data" / "text"
 PRESETS: dict[str, dict[str, Any]] = {
     "tiny_shakespeare": {
         "hidden_size": 512,
-        "epochs": 24,
+        "epochs": 20,
         "learning_rate": 8e-3,
         "input_dropout": 0.1,
         "dropout": 0.4,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gatewise.data.corpus import Corpus
-from gatewise.estimators.language_network import State
+from gatewise.estimators.pieces import Carried, State
 
 NOT_COUNTED = -100
 _EVALUATION_STREAMS = 16  # side by side; a step of one costs three times as much
@@ -69,39 +69,6 @@ class Symbols:
 
 def _padded(rows: list[Tensor]) -> Tensor:
     return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-1)
-
-
-class Carried:
-    """The recurrent state that goes from one piece of the streams to the next."""
-
-    def __init__(self) -> None:
-        self.state: State | None = None
-
-    def keep(self, state: State) -> None:
-        """Keep a state; no gradient goes back through it."""
-        if isinstance(state, Tensor):
-            self.state = state.detach()
-        else:
-            self.state = tuple(part.detach() for part in state)
-
-    def clear(self) -> None:
-        """Begin anew."""
-        self.state = None
-
-    def state_dict(self) -> dict[str, Any]:
-        """Give the state's tensors."""
-        if self.state is None:
-            return {"state": None}
-        parts = (self.state,) if isinstance(self.state, Tensor) else self.state
-        return {"state": [part.clone() for part in parts]}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with a state that was kept."""
-        parts = state["state"]
-        if parts is None or len(parts) > 1:
-            self.state = None if parts is None else tuple(parts)
-        else:
-            self.state = parts[0]
 
 
 class Streams:

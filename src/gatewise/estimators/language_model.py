@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from gatewise.data.alphabet import UNITS, Alphabet
 from gatewise.data.corpus import Corpus, Documents, read_documents
 from gatewise.data.errors import DataError
-from gatewise.estimators.language_batches import Carried, Streams, Symbols, nats, piece_loss
+from gatewise.estimators.language_batches import Streams, Symbols, nats, piece_loss
 from gatewise.estimators.language_network import LanguageNet
 from gatewise.estimators.language_sampling import Reader, chooser, pieces
 from gatewise.estimators.model_file import write_model
@@ -27,6 +27,7 @@ from gatewise.estimators.parameters import (
     saved_parameters,
     training_options,
 )
+from gatewise.estimators.pieces import Carried
 from gatewise.training import TrainingError, TrainingOptions, discard, train
 from gatewise.training.progress import progress_bar
 

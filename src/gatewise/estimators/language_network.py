@@ -6,10 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gatewise.estimators.pieces import State
 from gatewise.estimators.recurrent import make_recurrent, output_size
-
-State = tuple[Tensor, ...] | Tensor
-"""Of the recurrent layers: (h, c), or h alone."""
 
 
 class LanguageNet(nn.Module):

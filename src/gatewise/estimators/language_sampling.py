@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from gatewise.data.alphabet import Alphabet
-from gatewise.estimators.language_network import LanguageNet, State
+from gatewise.estimators.language_network import LanguageNet
+from gatewise.estimators.pieces import State
 
 Choose = Callable[[np.ndarray], int]
 """Takes scores (n,), −inf where a symbol must not come, and gives a symbol's number."""

@@ -25,13 +25,19 @@ class Ragged:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def batch(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    def batch(
+        self, chosen: Tensor, start: int = 0, most: int | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Gather the sequences ``chosen`` (B,): padded steps (T, B, …), and lengths (B,).
 
         What stands behind a sequence's end is another step of the data: never to be looked at.
+
+        Args:
+            chosen: numbers of sequences.
+            start, most: from which step on, and how many steps at most; a length may then be 0.
         """
-        lengths = self.lengths[chosen]
-        ahead = torch.arange(int(lengths.max()))[:, None]  # (T, 1)
+        lengths = (self.lengths[chosen] - start).clamp(min=0, max=most)
+        ahead = start + torch.arange(int(lengths.max()))[:, None]  # (T, 1)
         places = (self.starts[chosen] + ahead).clamp(max=len(self.steps) - 1)  # (T, B)
         return self.steps[places], lengths
 

@@ -1,7 +1,8 @@
 """``SequenceTagger``: a label for every step of a sequence, on scikit-learn's contract."""
 
 import os
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from gatewise.data.errors import DataError
+from gatewise.estimators.defaults import default_steps
 from gatewise.estimators.model_file import write_model
 from gatewise.estimators.parameters import execution, require_count, saved_parameters
 from gatewise.estimators.sequence_input import as_sequences
@@ -50,6 +52,9 @@ class SequenceTagger(BaseEstimator):
         jitter: standard deviation of the noise on standardised numbers, in training; None takes
             5 / √N for N sequences, from 0.1 to 0.3.
         label_smoothing: share of the truth spread evenly over the labels, in training.
+        bptt: steps of a piece, for long sequences: they are read piece by piece with the state
+            carried, and the gradient goes back through one piece alone (truncated
+            backpropagation); wants ``bidirectional=False``. None reads them whole.
         steps: of the optimiser; None takes 1,000, and at least 8 epochs.
         batch_size: sequences a step; None takes a twelfth of them, as a power of two in 8 … 32.
         learning_rate, weight_decay: of the training (AdamW, warm-up and cosine).
@@ -91,6 +96,7 @@ class SequenceTagger(BaseEstimator):
         word_drop: float = 0.05,
         jitter: float | None = None,
         label_smoothing: float = 0.1,
+        bptt: int | None = None,
         steps: int | None = None,
         batch_size: int | None = None,
         learning_rate: float = 5e-3,
@@ -116,6 +122,7 @@ class SequenceTagger(BaseEstimator):
         self.word_drop = word_drop
         self.jitter = jitter
         self.label_smoothing = label_smoothing
+        self.bptt = bptt
         self.steps = steps
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -160,7 +167,7 @@ class SequenceTagger(BaseEstimator):
                     items,
                     every,
                     held_back,
-                    self._settings(len(items) - len(held_back)),
+                    self._settings(items, len(items) - len(held_back)),
                     seed=seed,
                     execution=execution(self, on_step, (items, every)),
                 )
@@ -246,8 +253,12 @@ class SequenceTagger(BaseEstimator):
         self.model_ = model
         self.history_ = model.history
 
-    def _settings(self, examples: int) -> TaggingSettings:
+    def _settings(self, items: Sequence[Any], examples: int) -> TaggingSettings:
         shared = sequence_settings(self, len(self.classes_), examples, _EPOCHS, _MOST)
+        if self.bptt is not None and self.steps is None:  # a step reads a piece, not a sequence
+            pieces = sum(-(-len(item) // self.bptt) for item in items)
+            steps = default_steps(pieces, shared.training.batch_size, _EPOCHS)
+            shared = replace(shared, training=replace(shared.training, steps=steps))
         return TaggingSettings.from_json(
             {
                 **asdict(shared),
@@ -255,6 +266,7 @@ class SequenceTagger(BaseEstimator):
                 "word_size": int(self.word_size),
                 "character_size": int(self.character_size),
                 "word_drop": float(self.word_drop),
+                "bptt": None if self.bptt is None else int(self.bptt),
             }
         )
 
@@ -262,6 +274,10 @@ class SequenceTagger(BaseEstimator):
         check_sequence_parameters(self)
         for name in ("word_size", "character_size"):
             require_count(name, getattr(self, name))
+        if self.bptt is not None:
+            require_count("bptt", self.bptt)
+            if self.bidirectional:
+                raise ValueError("bptt reads forward, in pieces: give bidirectional=False")
         if not 0 <= self.word_drop < 1:
             raise ValueError(f"word_drop must be at least 0 and below 1, got {self.word_drop}")
 

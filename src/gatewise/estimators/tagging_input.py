@@ -19,8 +19,10 @@ class Steps(Protocol):
 
     lengths: Tensor
 
-    def batch(self, chosen: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-        """Give the reader's inputs for ``chosen`` (B,), and the lengths (B,)."""
+    def batch(
+        self, chosen: Tensor, start: int = 0, most: int | None = None
+    ) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Give the reader's inputs for ``chosen`` (B,) or a piece of them, and lengths (B,)."""
 
     def batches(self) -> Iterable[Tensor]:
         """Give all sequences' numbers in batches of bounded size."""
@@ -29,9 +31,11 @@ class Steps(Protocol):
 class NumberSteps(Ragged):
     """Sequences of scaled numbers."""
 
-    def batch(self, chosen: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:  # type: ignore[override]
+    def batch(  # type: ignore[override]
+        self, chosen: Tensor, start: int = 0, most: int | None = None
+    ) -> tuple[tuple[Tensor, ...], Tensor]:
         """Give (x (T, B, F),), and the lengths (B,)."""
-        x, lengths = super().batch(chosen)
+        x, lengths = super().batch(chosen, start, most)
         return (x,), lengths
 
 
@@ -50,9 +54,11 @@ class WordSteps(Ragged):
         self.words = words
         self.letters = letters
 
-    def batch(self, chosen: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:  # type: ignore[override]
+    def batch(  # type: ignore[override]
+        self, chosen: Tensor, start: int = 0, most: int | None = None
+    ) -> tuple[tuple[Tensor, ...], Tensor]:
         """Give (words (T, B), which (T, B), letters (C, U), their lengths (U,)), lengths (B,)."""
-        forms, lengths = super().batch(chosen)
+        forms, lengths = super().batch(chosen, start, most)
         distinct, which = forms.unique(return_inverse=True)
         letters, spelt = self.letters.batch(distinct)
         return (self.words[forms], which, letters, spelt), lengths

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gatewise.estimators.forecast_model import count_parameters
+from gatewise.estimators.pieces import Carried, Pieces
 from gatewise.estimators.ragged import Ragged, is_inside
 from gatewise.estimators.sequence_model import SequenceSettings
 from gatewise.estimators.tagging_input import (
@@ -33,12 +34,14 @@ class TaggingSettings(SequenceSettings):
         label_smoothing: share of the truth spread evenly over the labels, in training.
         word_size, character_size: widths of the embeddings.
         word_drop: probability that a word is taken for an unknown one, in training.
+        bptt: steps that the gradient goes back through; None goes through whole sequences.
     """
 
     label_smoothing: float = 0.0
     word_size: int = 100
     character_size: int = 32
     word_drop: float = 0.05
+    bptt: int | None = None
 
     def tagging_network(self, encoder: Encoder) -> TaggingNet:
         """Build the network for what ``encoder`` gives, with random weights."""
@@ -123,9 +126,15 @@ class TaggingModel:
             torch.manual_seed(seed)
             net = settings.tagging_network(encoder)
 
-            def loss_of(module: nn.Module, chosen: Tensor, smooth: float) -> tuple[Tensor, Tensor]:
-                outputs = _run(module, steps, chosen).flatten(0, 1)  # (T · B, K)
-                wanted, lengths = labels.batch(chosen)
+            def loss_of(
+                module: nn.Module,
+                chosen: Tensor,
+                smooth: float,
+                piece: tuple[int, int | None] = (0, None),
+                state: Carried | None = None,
+            ) -> tuple[Tensor, Tensor]:
+                outputs = _run(module, steps, chosen, piece, state).flatten(0, 1)  # (T · B, K)
+                wanted, lengths = labels.batch(chosen, *piece)
                 wanted = wanted.masked_fill(~is_inside(lengths, len(wanted)), _NO_LABEL)
                 wanted = wanted.flatten().to(outputs.device)
                 total = F.cross_entropy(
@@ -143,16 +152,29 @@ class TaggingModel:
                 count = sum(int(count) for _, count in sums)
                 return float(sum(total for total, _ in sums)) / max(count, 1)
 
-            lengths = steps.lengths[kept].tolist()
+            lengths, smooth, bptt = steps.lengths[kept], settings.label_smoothing, settings.bptt
+            shuffled = Shuffled(
+                len(kept), settings.training.batch_size, generator, lengths.tolist()
+            )
+            carried = None if bptt is None else Carried()
+            pieces = None
+            if bptt is not None and carried is not None:
+                pieces = Pieces(shuffled, lengths, bptt, carried)
+
+            def batch_loss(module: nn.Module, some: Tensor) -> tuple[Tensor, Tensor]:
+                piece = (0, None) if pieces is None else (pieces.start, bptt)
+                return loss_of(module, kept[some], smooth, piece, carried)
+
             model = cls(settings, encoder, net, [])
             try:
                 _, model.history = train(
                     net,
-                    lambda module, some: loss_of(module, kept[some], settings.label_smoothing),
-                    Shuffled(len(kept), settings.training.batch_size, generator, lengths),
+                    batch_loss,
+                    pieces or shuffled,
                     validate if len(held_back) else None,
                     settings.training,
                     execution,
+                    carried=carried,
                 )
             except TrainingError as error:
                 model.history = error.history
@@ -195,7 +217,13 @@ class TaggingModel:
         return cls(settings, encoder, net.eval(), header["history"])
 
 
-def _run(module: nn.Module, steps: Steps, chosen: Tensor) -> Tensor:
+def _run(
+    module: nn.Module,
+    steps: Steps,
+    chosen: Tensor,
+    piece: tuple[int, int | None] = (0, None),
+    carried: Carried | None = None,
+) -> Tensor:
     device = next(module.parameters()).device
-    inputs, lengths = steps.batch(chosen)
-    return module(tuple(tensor.to(device) for tensor in inputs), lengths.to(device))
+    inputs, lengths = steps.batch(chosen, *piece)
+    return module(tuple(tensor.to(device) for tensor in inputs), lengths.to(device), carried)

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gatewise.estimators.pieces import Carried
 from gatewise.estimators.recurrent import make_recurrent, output_size
 from gatewise.estimators.sequence_network import jittered
 
@@ -110,12 +111,15 @@ class TaggingNet(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(output_size(self.rnn), outputs)
 
-    def forward(self, inputs: tuple[Tensor, ...], lengths: Tensor) -> Tensor:
-        """Read sequences.
+    def forward(
+        self, inputs: tuple[Tensor, ...], lengths: Tensor, carried: Carried | None = None
+    ) -> Tensor:
+        """Read sequences, or a piece of them.
 
         Args:
             inputs: what the reader takes.
             lengths: (B,) of the sequences.
+            carried: has the state that a piece begins with, and takes the one it ends with.
 
         Returns:
             (T, B, outputs); what stands behind a sequence's end means nothing.
@@ -123,5 +127,7 @@ class TaggingNet(nn.Module):
         x = self.reader(*inputs)
         if isinstance(self.reader, WordReader):
             x = self.dropout(x)
-        y, _ = self.rnn(x, lengths=lengths)
+        y, state = self.rnn(x, None if carried is None else carried.state, lengths=lengths)
+        if carried is not None:
+            carried.keep(state)
         return self.head(self.dropout(y))
