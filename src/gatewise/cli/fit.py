@@ -121,7 +121,7 @@ def fit(
 def _describe(estimator: Any, out: Path, tell: Callable[[str], None]) -> None:
     """Say what was found in the data, how good the model is, and how large."""
     from gatewise.estimators import LanguageModel, network_of
-    from gatewise.estimators.forecast_model import count_parameters
+    from gatewise.estimators.recurrent import count_parameters
 
     for note in estimator.notes_:
         tell(note)

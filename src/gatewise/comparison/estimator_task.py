@@ -11,7 +11,7 @@ import numpy as np
 from gatewise.comparison.task import Outcome
 from gatewise.estimators import network_of
 from gatewise.estimators.defaults import default_batch
-from gatewise.estimators.forecast_model import count_parameters
+from gatewise.estimators.recurrent import count_parameters
 from gatewise.nn.base import RecurrentLayer
 from gatewise.training import was_interrupted
 

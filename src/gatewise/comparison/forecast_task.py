@@ -37,11 +37,11 @@ from gatewise.estimators.forecast_model import (
     ForecastModel,
     ForecastSettings,
     build_network,
-    count_parameters,
     make_windows,
 )
 from gatewise.estimators.losses import forecast_loss
 from gatewise.estimators.network import ForecastNet
+from gatewise.estimators.recurrent import count_parameters
 from gatewise.training import Execution, TrainingOptions
 
 _EXAMPLE_PARTS = {

@@ -21,6 +21,7 @@ from gatewise.estimators.conformal import corrections
 from gatewise.estimators.forecast_windows import Windows, window_batches
 from gatewise.estimators.losses import forecast_loss
 from gatewise.estimators.network import ForecastNet, seasonal_forecast, window_spread
+from gatewise.estimators.recurrent import count_parameters
 from gatewise.training import Execution, TrainingError, TrainingOptions, train
 
 _VALIDATION_WINDOWS = 2_000  # evenly chosen; more would cost time and change little
@@ -264,11 +265,6 @@ def make_windows(encoded: Encoded, settings: ForecastSettings) -> Windows:
         settings.segment,
         calendar=settings.calendar,
     )
-
-
-def count_parameters(module: nn.Module) -> int:
-    """Count the trained parameters of a module."""
-    return sum(p.numel() for p in module.parameters())
 
 
 def _origins(

@@ -1,7 +1,9 @@
-"""The recurrent layers of the estimators' networks, by the cell's name."""
+"""The recurrent layers of the estimators' networks, by the cell's name; and their size."""
 
 from collections.abc import Callable
 from typing import Any
+
+from torch import nn
 
 from gatewise.nn import GRU, LSTM, RNN
 from gatewise.nn.base import RecurrentLayer
@@ -41,3 +43,8 @@ def output_size(layer: RecurrentLayer) -> int:
     """Give the width of what ``layer`` gives at each step: (projection or hidden size) · D."""
     directions = 2 if layer.bidirectional else 1
     return directions * (layer.proj_size or layer.hidden_size)
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Count the trained parameters of a module."""
+    return sum(p.numel() for p in module.parameters())

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from gatewise.data.channels import ChannelScaler
-from gatewise.estimators.forecast_model import count_parameters
 from gatewise.estimators.ragged import Ragged
+from gatewise.estimators.recurrent import count_parameters
 from gatewise.estimators.sequence_network import SequenceNet
 from gatewise.training import Execution, Shuffled, TrainingError, TrainingOptions, train
 

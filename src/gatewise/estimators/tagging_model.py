@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gatewise.estimators.forecast_model import count_parameters
 from gatewise.estimators.pieces import Carried, Pieces
 from gatewise.estimators.ragged import Ragged, is_inside
+from gatewise.estimators.recurrent import count_parameters
 from gatewise.estimators.sequence_model import SequenceSettings
 from gatewise.estimators.tagging_input import (
     Encoder,
