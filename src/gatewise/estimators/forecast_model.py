@@ -22,7 +22,7 @@ from gatewise.estimators.forecast_windows import Windows, window_batches
 from gatewise.estimators.losses import forecast_loss
 from gatewise.estimators.network import ForecastNet, seasonal_forecast, window_spread
 from gatewise.estimators.recurrent import count_parameters
-from gatewise.training import Execution, TrainingError, TrainingOptions, train
+from gatewise.training import Execution, TrainingOptions, fitting, train
 
 _VALIDATION_WINDOWS = 2_000  # evenly chosen; more would cost time and change little
 _LEAST_WINDOWS = 256  # of an evaluation, however short the training
@@ -140,14 +140,10 @@ class ForecastModel:
             net.start_from(_best_naive(windows, training.evenly(_VALIDATION_WINDOWS), seasons))
             model = cls(settings, panel.columns, panel.frequency, encoder, net, [])
             batches = window_batches(len(training), settings.training.batch_size, generator)
-            try:
+            with fitting(model):
                 _, model.history = train(
                     net, batch_loss, batches, validate, settings.training, execution
                 )
-            except TrainingError as error:
-                model.history = error.history
-                error.fitted = model if error.module is not None else None
-                raise
         if settings.quantiles and len(held_back):
             model._correct(windows, held_back)
         return model

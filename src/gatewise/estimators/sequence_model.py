@@ -12,7 +12,7 @@ from gatewise.data.channels import ChannelScaler
 from gatewise.estimators.ragged import Ragged
 from gatewise.estimators.recurrent import count_parameters
 from gatewise.estimators.sequence_network import SequenceNet
-from gatewise.training import Execution, Shuffled, TrainingError, TrainingOptions, train
+from gatewise.training import Execution, Shuffled, TrainingOptions, fitting, train
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Takes a network's outputs (B, outputs) and the truth (B,); gives the sum of the losses."""
@@ -135,7 +135,7 @@ class SequenceModel:
 
             lengths = data.lengths[kept].tolist()
             model = cls(settings, scaler, net, [])
-            try:
+            with fitting(model):
                 _, model.history = train(
                     net,
                     batch_loss,
@@ -144,10 +144,6 @@ class SequenceModel:
                     settings.training,
                     execution,
                 )
-            except TrainingError as error:
-                model.history = error.history
-                error.fitted = model if error.module is not None else None
-                raise
         return model
 
     def outputs(self, values: Sequence[np.ndarray]) -> np.ndarray:

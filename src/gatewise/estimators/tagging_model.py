@@ -21,7 +21,7 @@ from gatewise.estimators.tagging_input import (
     encoder_from_json,
 )
 from gatewise.estimators.tagging_network import NumberReader, TaggingNet, WordReader
-from gatewise.training import Execution, Shuffled, TrainingError, train
+from gatewise.training import Execution, Shuffled, fitting, train
 
 _NO_LABEL = -1
 
@@ -166,7 +166,7 @@ class TaggingModel:
                 return loss_of(module, kept[some], smooth, piece, carried)
 
             model = cls(settings, encoder, net, [])
-            try:
+            with fitting(model):
                 _, model.history = train(
                     net,
                     batch_loss,
@@ -176,10 +176,6 @@ class TaggingModel:
                     execution,
                     carried=carried,
                 )
-            except TrainingError as error:
-                model.history = error.history
-                error.fitted = model if error.module is not None else None
-                raise
         return model
 
     def outputs(self, items: Sequence[Any]) -> list[np.ndarray]:

@@ -3,7 +3,7 @@
 from gatewise.training.batches import Batches, Shuffled
 from gatewise.training.checkpoint import discard, was_interrupted
 from gatewise.training.course import Carried
-from gatewise.training.errors import TrainingError
+from gatewise.training.errors import TrainingError, fitting
 from gatewise.training.execution import Execution
 from gatewise.training.loop import train
 from gatewise.training.options import TrainingOptions
@@ -18,6 +18,7 @@ __all__ = [
     "TrainingError",
     "TrainingOptions",
     "discard",
+    "fitting",
     "process_count",
     "process_number",
     "torch_threads",

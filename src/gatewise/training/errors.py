@@ -1,5 +1,7 @@
 """The one error for a training that cannot begin or go on."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch import nn
@@ -24,3 +26,17 @@ class TrainingError(RuntimeError):
         self.module = module
         self.history = history or []
         self.fitted: Any = None
+
+
+@contextmanager
+def fitting(model: Any) -> Iterator[None]:
+    """Let a training that fails in the block hand out ``model``, where it has learnt something.
+
+    ``model`` takes the error's ``history``, and is what the error has as ``fitted``.
+    """
+    try:
+        yield
+    except TrainingError as error:
+        model.history = error.history
+        error.fitted = model if error.module is not None else None
+        raise
