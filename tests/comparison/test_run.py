@@ -183,7 +183,7 @@ def test_odd_table_is_read_as_told_again_and_by_the_winner(tmp_path):
     write_odd(tmp_path / "odd.csv", rows=500)
     short = TINY | {"seeds": 1, "steps": 2}
     run = gatewise.compare(tmp_path / "odd.csv", **short, **ODD, jobs=1, out=tmp_path / "run")
-    again = repeat(run.folder, out=tmp_path / "again")
+    again = repeat(run.folder, out=tmp_path / "again", jobs=1)
     assert numbers(again.result) == numbers(run.result)
     won = winner(run.folder)
     path, parameters = won.path, {**won.parts, **won.parameters}
