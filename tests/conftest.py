@@ -1,7 +1,10 @@
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from browser import launched
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -19,3 +22,10 @@ def ctrl_c_is_heard() -> None:
     """A shell starts what runs in its background deaf to Ctrl-C, and children would inherit it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="module")  # no longer: its event loop would be in the way of others
+def browser() -> Iterator[Any]:
+    """Chromium; ``browser.opened`` shows a page in it."""
+    with launched() as found:
+        yield found

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 from polars import selectors
 
 from gatewise.files import write_atomic
 from gatewise.report.figures import horizon_figure, window_figure
+from gatewise.report.rendering import embedded, render
 
 RESULT_FORMAT = 1
 
@@ -78,15 +77,8 @@ def render_page(
         windows, horizon: what :func:`forecast_parts` gives, for forecasts.
         confusion: what :func:`confusion_table` gives, for labels.
     """
-    environment = Environment(
-        loader=PackageLoader("gatewise.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": number, "percent": percent, "size": size}
-    return environment.get_template("report.html.j2").render(
+    return render(
+        "report.html.j2",
         result=result,
         labels=_labels(result),
         meanings=MEANINGS,
@@ -95,7 +87,6 @@ def render_page(
         windows=windows,
         horizon=horizon,
         confusion=confusion,
-        plotly=Markup(get_plotlyjs() if horizon is not None else ""),
     )
 
 
@@ -201,34 +192,6 @@ def choose_windows(forecasts: pl.DataFrame, model: str) -> list[tuple[str, pl.Da
         )
         for place, kind in sorted(kinds.items())
     ]
-
-
-def number(value: float | None) -> str:
-    """Four digits, all of a whole number, thousands apart; "–" for what is not known."""
-    if value is None:
-        return "–"
-    if isinstance(value, int) or abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.4g}"
-
-
-def percent(share: float | None) -> str:
-    """A share as a signed percentage with two decimals."""
-    return "–" if share is None else f"{100 * share:+.2f} %"
-
-
-def size(count: int | None) -> str:
-    """Bytes in the unit that reads best."""
-    if count is None:
-        return "–"
-    if count < 1000:
-        return f"{count} B"
-    return f"{count / 1e3:.0f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"
-
-
-def embedded(figure: Any) -> Markup:
-    """A figure as JSON that can stand inside a script element: Plotly writes ``<`` as an escape."""
-    return Markup(figure.to_json())
 
 
 def _labels(result: Mapping[str, Any]) -> dict[str, str]:

@@ -1,0 +1,113 @@
+// Draws every .chart from the figure that stands in it as JSON, in the page's colours, with buttons
+// that save it as PNG and its numbers as CSV.
+"use strict";
+
+const charts = new Map(); // element → figure
+
+function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}
+
+// The layout of a figure in the page's colours, for light, dark and print.
+function themed(layout) {
+  const [ink, line, paper] = ["ink", "line", "paper"].map(colour);
+  const result = {
+    ...layout, paper_bgcolor: paper, plot_bgcolor: paper, font: {...layout.font, color: ink},
+  };
+  for (const key of Object.keys(layout).filter((name) => /^[xy]axis\d*$/.test(name))) {
+    result[key] = {...layout[key], gridcolor: line, zerolinecolor: line, linecolor: line};
+  }
+  return result;
+}
+
+// Heat maps travel as small integers, "packed": z = packed · scale + offset, −128 where there is none.
+function unpack(figure) {
+  for (const trace of figure.data) {
+    if (!trace.packed) continue;
+    const {bytes, shape, scale, offset, digits} = trace.packed;
+    const numbers = Int8Array.from(atob(bytes), (character) => character.charCodeAt(0));
+    const value = (n) => (n === -128 ? null : +(n * scale + offset).toPrecision(digits));
+    trace.z = Array.from({length: shape[0]}, (_, row) =>
+      Array.from(numbers.subarray(row * shape[1], (row + 1) * shape[1]), value));
+    delete trace.packed;
+  }
+  return figure;
+}
+
+function draw(element, figure) {
+  charts.set(element, figure);
+  const config = {responsive: true, displayModeBar: false};
+  return Plotly.react(element, figure.data, themed(figure.layout), config);
+}
+
+function redraw() {
+  for (const [element, figure] of charts) draw(element, figure);
+}
+
+function cell(value) {
+  const text = value === null || value === undefined ? "" : String(value);
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+// The numbers of a figure as shown, a row each: of a line x and y, of a heat map x, y and z.
+function numbersOf(figure) {
+  const plain = (text) => new DOMParser().parseFromString(text ?? "", "text/html").body.textContent;
+  const rows = [["series", "x", "y", "value"]];
+  for (const trace of figure.data) {
+    if (trace.visible === false) continue;
+    const name = plain(trace.name);
+    if (trace.z) {
+      trace.z.forEach((row, i) => row.forEach((z, j) => rows.push([name, trace.x[j], trace.y[i], z])));
+    } else {
+      (trace.x ?? []).forEach((x, i) => rows.push([name, x, trace.y[i], ""]));
+    }
+  }
+  return rows.map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
+}
+
+function saveFile(name, content, type) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([content], {type}));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+function addButtons(element, name) {
+  const bar = document.createElement("div");
+  bar.className = "save";
+  const add = (label, act) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = label;
+    button.setAttribute("aria-label", `Save ${name} as ${label}`);
+    button.addEventListener("click", act);
+    bar.append(button);
+  };
+  add("PNG", () => {
+    const {width, height} = element.getBoundingClientRect();
+    Plotly.downloadImage(element, {format: "png", scale: 2, width, height, filename: name});
+  });
+  add("CSV", () => saveFile(`${name}.csv`, numbersOf(charts.get(element)), "text/csv"));
+  element.after(bar);
+}
+
+for (const element of document.querySelectorAll(".chart")) {
+  const source = element.querySelector("script");
+  if (!source) continue; // drawn by the page's own script
+  const figure = unpack(JSON.parse(source.textContent));
+  element.replaceChildren();
+  draw(element, figure);
+  addButtons(element, element.dataset.name);
+}
+
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+addEventListener("beforeprint", () => {
+  document.documentElement.dataset.printing = "";
+  redraw();
+  for (const element of charts.keys()) Plotly.relayout(element, {width: 680});
+});
+addEventListener("afterprint", () => {
+  delete document.documentElement.dataset.printing;
+  redraw();
+});
