@@ -24,8 +24,9 @@ MAY_IMPORT = {
     "training": {"files"},
     "estimators": {"training", "data", "nn", "files"},
     "report": {"data", "files"},
+    "inspection": {"estimators", "data", "nn", "tracing", "report", "files"},
     "comparison": {"estimators", "training", "data", "report", "nn", "files"},
-    "cli": {"comparison", "estimators", "training", "data", "files"},
+    "cli": {"comparison", "inspection", "report", "estimators", "training", "data", "files"},
 }
 
 

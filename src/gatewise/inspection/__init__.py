@@ -1,0 +1,1 @@
+"""A look inside: what the gates do, how long the memory holds, and what is leant on."""
