@@ -20,15 +20,20 @@ function themed(layout) {
   return result;
 }
 
-// Heat maps travel as small integers, "packed": z = packed · scale + offset, −128 where there is none.
+// Heat maps travel as 16-bit integers: z = packed · scale, −32768 where there is none.
 function unpack(figure) {
   for (const trace of figure.data) {
     if (!trace.packed) continue;
-    const {bytes, shape, scale, offset, digits} = trace.packed;
-    const numbers = Int8Array.from(atob(bytes), (character) => character.charCodeAt(0));
-    const value = (n) => (n === -128 ? null : +(n * scale + offset).toPrecision(digits));
-    trace.z = Array.from({length: shape[0]}, (_, row) =>
-      Array.from(numbers.subarray(row * shape[1], (row + 1) * shape[1]), value));
+    const {bytes, shape, scale} = trace.packed;
+    const raw = Uint8Array.from(atob(bytes), (character) => character.charCodeAt(0));
+    const view = new DataView(raw.buffer);
+    const value = (place) => {
+      const packed = view.getInt16(2 * place, true);
+      return packed === -32768 ? null : +(packed * scale).toPrecision(4);
+    };
+    const [rows, columns] = shape;
+    trace.z = Array.from({length: rows}, (_, row) =>
+      Array.from({length: columns}, (_, column) => value(row * columns + column)));
     delete trace.packed;
   }
   return figure;
@@ -41,7 +46,7 @@ function draw(element, figure) {
 }
 
 function redraw() {
-  for (const [element, figure] of charts) draw(element, figure);
+  for (const [element, figure] of charts) if (!element.closest("[hidden]")) draw(element, figure);
 }
 
 function cell(value) {
@@ -92,20 +97,26 @@ function addButtons(element, name) {
   element.after(bar);
 }
 
-for (const element of document.querySelectorAll(".chart")) {
-  const source = element.querySelector("script");
-  if (!source) continue; // drawn by the page's own script
-  const figure = unpack(JSON.parse(source.textContent));
-  element.replaceChildren();
-  draw(element, figure);
-  addButtons(element, element.dataset.name);
+// Draw the figures that stand inside an element, but those that are hidden: they wait.
+function drawWithin(root) {
+  for (const source of root.querySelectorAll(".chart > script")) {
+    const element = source.parentElement;
+    if (element.closest("[hidden]")) continue;
+    const figure = unpack(JSON.parse(source.textContent));
+    element.replaceChildren();
+    draw(element, figure);
+    addButtons(element, element.dataset.name);
+  }
 }
 
+drawWithin(document);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 addEventListener("beforeprint", () => {
   document.documentElement.dataset.printing = "";
   redraw();
-  for (const element of charts.keys()) Plotly.relayout(element, {width: 680});
+  for (const element of charts.keys()) {
+    if (!element.closest("[hidden]")) Plotly.relayout(element, {width: 680});
+  }
 });
 addEventListener("afterprint", () => {
   delete document.documentElement.dataset.printing;

@@ -1,0 +1,321 @@
+"""The plots of a look inside, as Plotly figures over one time axis."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from gatewise.inspection.measures import NEAR, Measures, Numbers
+from gatewise.inspection.view import Axis, Curve, Place, View
+from gatewise.report.figures import LINES, TRUTH_COLOUR, label
+
+MOST_COLUMNS = 600
+"""A heat map has so many columns at most: about what a screen shows apart."""
+
+MOST_CURVES = 6
+"""So many inputs are drawn, those that vary most."""
+
+SEQUENTIAL = "Cividis"  # made for colour-blind eyes (Nuñez et al. 2018)
+DIVERGING = [[0, "#0072B2"], [0.5, "#F7F7F7"], [1, "#D55E00"]]
+
+TITLES: Mapping[str, Mapping[str, str]] = {
+    "lstm": {
+        "input": "Update gate Γu (i): how much of the candidate is written",
+        "forget": "Forget gate Γf (f): how much of the memory is kept",
+        "output": "Output gate Γo (o): how much of the memory is shown",
+        "candidate": "Candidate c̃ (g): what could be written",
+        "cell": "Memory cell c",
+        "hidden": "Hidden state a (h): what is passed on",
+    },
+    "gru": {
+        "reset": "Relevance gate Γr (r): how much of the old state the candidate sees",
+        "update": "1 − Γu (torch's z): how much of the old state is kept",
+        "candidate": "Candidate c̃ (n): what could be written",
+        "hidden": "State c = a (h): the memory, and what is passed on",
+    },
+    "rnn": {"hidden": "Hidden state a (h)"},
+}
+"""What each map shows, with the lecture notes' symbol and torch's letter."""
+
+RETENTION_TITLE = "What is left of the first memory, unit by unit"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One plot in a stack: its traces, how high it is in pixels, and how its y axis is drawn."""
+
+    title: str
+    height: int
+    traces: Sequence[Any]
+    yaxis: dict[str, Any] = field(default_factory=dict)
+
+
+def gates_figure(view: View, measures: Measures, columns: int = MOST_COLUMNS) -> go.Figure:
+    """Input and prediction, and under them a heat map of each gate and state, units × steps."""
+    return stack([curves_row(view), *map_rows(view, measures, columns)], view.axis.title)
+
+
+def memory_figure(view: View, measures: Measures, columns: int = MOST_COLUMNS) -> go.Figure:
+    """How much of the first memory is left at each step: of each unit, and their distribution."""
+    return stack(memory_rows(view, measures, columns), view.axis.title)
+
+
+def influence_figure(view: View, columns: int = MOST_COLUMNS) -> go.Figure:
+    """Which inputs each output leans on: as a heat map, and as a curve of one output."""
+    return stack(influence_rows(view, columns), view.axis.title)
+
+
+def whole_figure(view: View, measures: Measures, columns: int = MOST_COLUMNS) -> go.Figure:
+    """All of these over one time axis, for a notebook."""
+    rows = [
+        curves_row(view),
+        *map_rows(view, measures, columns),
+        *memory_rows(view, measures, columns),
+        *influence_rows(view, columns),
+    ]
+    return stack(rows, view.axis.title)
+
+
+def curves_row(view: View) -> Row:
+    """Lay out the input and the prediction over time."""
+    shown = _shown(view.curves)
+    traces, place = [], 0
+    for curve in shown:
+        line: dict[str, Any] = {"width": 1, "color": TRUTH_COLOUR, "dash": "dot"}
+        if curve.role == "truth" or (curve.role == "input" and len(shown) == len(view.curves) == 1):
+            line = {"width": 2, "color": TRUTH_COLOUR}
+        elif curve.role in ("input", "prediction"):
+            colour, dash, _ = LINES[place % len(LINES)]
+            line, place = {"width": 1.5, "color": colour, "dash": dash}, place + 1
+        traces.append(
+            go.Scatter(
+                x=list(curve.x), y=_line(curve.y), name=label(curve.name), mode="lines", line=line
+            )
+        )
+    drawn = sum(curve.role == "input" for curve in shown)
+    inputs = sum(curve.role == "input" for curve in view.curves)
+    some = f" ({drawn} of {inputs} inputs, those that vary most)" if drawn < inputs else ""
+    return Row(f"Input and prediction{some}", 200, traces)
+
+
+def map_rows(view: View, measures: Measures, columns: int) -> list[Row]:
+    """Lay out a heat map of each gate and state."""
+    rows = []
+    for name, numbers in measures.maps.items():
+        is_gate, title = name in measures.gates, TITLES[view.cell][name]
+        limit = 1.0 if name == "candidate" else _limit(numbers)
+        colours = "coloraxis" if is_gate else _signed(limit)
+        rows.append(unit_map(view.axis, numbers, measures.order_of(name), title, columns, colours))
+    return rows
+
+
+def memory_rows(view: View, measures: Measures, columns: int) -> list[Row]:
+    """Lay out what is left of the first memory; nothing for a cell without a memory line."""
+    if measures.retention is None:
+        return []
+    places, left = bins(view.axis.steps, measures.retention, columns)
+    quantiles = np.quantile(left, [0.1, 0.5, 0.9], axis=1) if left.size else np.zeros((3, 0))
+    names = ("a tenth of the units keeps less", "median unit", "a tenth keeps more")
+    looks = (("dot", 1.5), ("solid", 2.5), ("dash", 1.5))
+    colour = LINES[0][0]
+    lines = [
+        go.Scatter(
+            x=places,
+            y=_line(values),
+            name=name,
+            mode="lines",
+            line={"color": colour, "dash": dash, "width": width},
+        )
+        for name, values, (dash, width) in zip(names, quantiles, looks, strict=True)
+    ]
+    curve = Row("What is left of the first memory", 180, lines, {"range": [-0.02, 1.02]})
+    order = measures.order
+    return [
+        curve,
+        unit_map(view.axis, measures.retention, order, RETENTION_TITLE, columns, "coloraxis"),
+    ]
+
+
+def influence_rows(view: View, columns: int) -> list[Row]:
+    """Lay out which inputs the outputs lean on."""
+    influence = view.influence
+    places, leaning = bins(view.axis.inputs, influence.values.T, columns)  # (columns, R)
+    top = float(np.quantile(leaning, 0.99)) if leaning.size else 0.0
+    rows, numbers = [_text(row) for row in influence.rows], leaning.T
+    heat = go.Heatmap(
+        x=places,
+        y=rows,
+        z=numbers.astype(np.float32),
+        name="influence",
+        colorscale=SEQUENTIAL,
+        zmin=0,
+        zmax=top or 1.0,
+        colorbar={"thickness": 10, "title": {"text": ""}},
+        hovertemplate=f"{label(influence.title)} %{{y}}<br>input at %{{x}}: %{{z:.3g}}"
+        "<extra></extra>",
+    )
+    colour, dash, _ = LINES[1]
+    last = len(rows) - 1
+    curve = go.Scatter(
+        x=places,
+        y=_line(numbers[last]) if rows else [],
+        name=label(f"{influence.title} {rows[last]}") if rows else "",
+        mode="lines",
+        line={"color": colour, "dash": dash, "width": 2},
+    )
+    height = min(max(60, 12 * len(rows)), 260)
+    category = {"type": "category", "autorange": "reversed", "nticks": 10}
+    return [
+        Row("Leaning of one output on each input", 160, [curve], {"rangemode": "tozero"}),
+        Row(f"Leaning of each output: {influence.title}", height + 30, [heat], category),
+    ]
+
+
+def saturation_figure(measures: Measures) -> go.Figure:
+    """For each gate of each unit, the share of steps near 1 against that near 0."""
+    figure = go.Figure()
+    for (colour, _, symbol), name in zip(LINES, measures.gates, strict=False):
+        figure.add_scatter(
+            x=_line(measures.near_one[name]),
+            y=_line(measures.near_zero[name]),
+            name=name,
+            mode="markers",
+            marker={"color": colour, "symbol": symbol, "size": 8, "opacity": 0.7},
+            text=[f"unit {unit}" for unit in range(len(measures.near_one[name]))],
+            hovertemplate="%{text}: near 1 in %{x:.0%}, near 0 in %{y:.0%} of the steps",
+        )
+    _lay_out(figure, 380)
+    share = {"range": [-0.03, 1.03], "tickformat": ".0%"}
+    figure.update_xaxes(title_text=f"share of steps above {1 - NEAR}", **share)
+    figure.update_yaxes(title_text=f"share of steps below {NEAR}", **share)
+    figure.update_layout(margin={"b": 50, "t": 40})
+    return figure
+
+
+def unit_map(
+    axis: Axis,
+    numbers: Numbers,
+    order: np.ndarray,
+    title: str,
+    columns: int,
+    colours: Any,
+) -> Row:
+    """Lay out a heat map of (T, H) numbers, a row a unit in ``order``, binned for the screen."""
+    places, shown = bins(axis.steps, numbers, columns)
+    own = {"coloraxis": colours} if isinstance(colours, str) else colours
+    heat = go.Heatmap(
+        x=places,
+        y=[str(unit) for unit in order],
+        z=shown[:, order].T.astype(np.float32),
+        name=label(title),
+        hovertemplate="unit %{y}, %{x}: %{z:.3f}<extra></extra>",
+        **own,
+    )
+    height = int(min(max(70, 3 * len(order)), 220))
+    return Row(title, height, [heat], {"type": "category", "autorange": "reversed", "nticks": 8})
+
+
+def bins(places: Sequence[Place], numbers: Numbers, columns: int) -> tuple[list[Place], Numbers]:
+    """Average (T, N) numbers over at most ``columns`` runs of neighbouring steps.
+
+    Returns:
+        For each run the place of its middle step, and its averages (C, N).
+    """
+    steps = len(numbers)
+    if steps <= columns:
+        return list(places), numbers
+    edges = np.linspace(0, steps, columns + 1).round().astype(int)
+    sums = np.add.reduceat(numbers, edges[:-1], axis=0)
+    middle = (edges[:-1] + edges[1:] - 1) // 2
+    return [places[m] for m in middle], sums / np.diff(edges)[:, None]
+
+
+def stack(rows: Sequence[Row], x_title: str) -> go.Figure:
+    """Draw plots under each other over one time axis."""
+    gap, top, bottom = 34, 30, 50
+    heights = [row.height for row in rows]
+    inner = sum(heights) + gap * (len(rows) - 1)
+    figure = make_subplots(
+        rows=max(len(rows), 1),
+        cols=1,
+        shared_xaxes=True,
+        row_heights=heights or None,
+        vertical_spacing=gap / max(inner, 1) if len(rows) > 1 else 0,
+        subplot_titles=[label_title(row.title) for row in rows],
+    )
+    for number, row in enumerate(rows, start=1):
+        for trace in row.traces:
+            figure.add_trace(trace, row=number, col=1)
+            _place_bar(figure.data[-1], figure, number)
+        figure.update_yaxes(**row.yaxis, row=number, col=1)
+    _lay_out(figure, inner + top + bottom)
+    figure.update_layout(
+        margin={"t": top, "b": bottom},
+        coloraxis={
+            "colorscale": SEQUENTIAL,
+            "cmin": 0,
+            "cmax": 1,
+            "colorbar": {"thickness": 10, "len": 1, "lenmode": "fraction", "y": 0.5},
+        },
+    )
+    figure.update_annotations(x=0, xanchor="left", font={"size": 13})
+    figure.update_xaxes(title_text=x_title, row=len(rows) or 1, col=1)
+    return figure
+
+
+def label_title(title: str) -> str:
+    """A plot's title, cut and escaped; ours are longer than names may be."""
+    return title if title in _OWN_TITLES else label(title)
+
+
+_OWN_TITLES = {text for titles in TITLES.values() for text in titles.values()} | {RETENTION_TITLE}
+
+
+def _place_bar(trace: Any, figure: go.Figure, row: int) -> None:
+    """Put a heat map's own colour bar beside it."""
+    if trace.type != "heatmap" or trace.coloraxis:
+        return
+    low, high = figure.get_subplot(row, 1).yaxis.domain
+    trace.colorbar.update(y=(low + high) / 2, len=high - low, lenmode="fraction", thickness=10)
+
+
+def _lay_out(figure: go.Figure, height: int) -> None:
+    figure.update_layout(
+        template="none",
+        height=height,
+        margin={"l": 50, "r": 10},
+        font={"family": "system-ui, sans-serif", "size": 12},
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
+        hoverlabel={"font": {"color": "white"}},
+    )
+    figure.update_xaxes(automargin=True)
+    figure.update_yaxes(automargin=True)
+
+
+def _shown(curves: Sequence[Curve]) -> list[Curve]:
+    """Take the inputs that vary most, and all other curves, in their order."""
+    inputs = [curve for curve in curves if curve.role == "input"]
+    spread = [float(np.nanstd(c.y)) if np.isfinite(c.y).any() else 0.0 for c in inputs]
+    most = {id(inputs[i]) for i in np.argsort(spread, kind="stable")[::-1][:MOST_CURVES]}
+    return [curve for curve in curves if curve.role != "input" or id(curve) in most]
+
+
+def _signed(limit: float) -> dict[str, Any]:
+    return {"colorscale": DIVERGING, "zmin": -limit, "zmax": limit, "colorbar": {"thickness": 10}}
+
+
+def _limit(numbers: Numbers) -> float:
+    """The size that 99 % of the numbers stay within: a few large ones would pale all others."""
+    return float(np.quantile(np.abs(numbers), 0.99)) if numbers.size else 1.0
+
+
+def _line(numbers: np.ndarray) -> list[float | None]:
+    """Numbers as they are shown, with four digits; None where not known."""
+    return [float(f"{n:.4g}") if np.isfinite(n) else None for n in numbers]
+
+
+def _text(place: Place) -> str:
+    return place if isinstance(place, str) else f"{place:,}"
