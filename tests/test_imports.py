@@ -29,6 +29,8 @@ MAY_IMPORT = {
     "cli": {"comparison", "inspection", "report", "estimators", "training", "data", "files"},
 }
 
+DEFERRED = {("tracing.py", "inspection")}  # against the stream, in a function: Trace.to_html
+
 
 def room(path):
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
@@ -51,7 +53,8 @@ def test_imports_go_one_way(name):
     files = [p for p in SOURCE.rglob("*.py") if room(p) == name]
     assert files
     for path in files:
-        wrong = set(imported_rooms(path.read_text())) - MAY_IMPORT[name] - {name}
+        deferred = {target for source, target in DEFERRED if path == SOURCE / source}
+        wrong = set(imported_rooms(path.read_text())) - MAY_IMPORT[name] - {name} - deferred
         assert not wrong, f"{path.relative_to(SOURCE)} imports {sorted(wrong)}"
 
 

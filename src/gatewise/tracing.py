@@ -1,17 +1,23 @@
 """Looking inside: gates, memory and how long it holds, step by step."""
 
 import math
-from dataclasses import dataclass
-from typing import Any
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from gatewise.nn.base import RecurrentLayer, check_layer
+from gatewise.nn.base import Batch, RecurrentLayer, check_layer
 from gatewise.nn.checks import Lengths
 from gatewise.ops import Call, reference
 from gatewise.ops.walk import Walk, plan_walk
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from gatewise.inspection import Inspection
 
 # What the fields of a step's record are called in a trace.
 _GATES: dict[str, dict[str, str]] = {
@@ -62,6 +68,29 @@ class LayerTrace:
 
 
 @dataclass(frozen=True)
+class Source:
+    """What was traced: enough to run it again.
+
+    Attributes:
+        layer: the layer itself, not a copy.
+        batch: what it was given, checked and time-major.
+        versions: of its parameters, which tell when one has been changed in place.
+    """
+
+    layer: RecurrentLayer
+    batch: Batch
+    versions: list[int]
+
+    def check_unchanged(self) -> None:
+        """Raise ValueError if the weights are no longer those that were traced."""
+        if self.versions != _versions(self.layer):
+            raise ValueError(
+                "the layer's weights have changed since this trace was made, and its page needs "
+                "gradients through them: trace it again"
+            )
+
+
+@dataclass(frozen=True)
 class Trace:
     """What went on in a layer object.
 
@@ -70,12 +99,48 @@ class Trace:
         h_n: as the layer's own forward gives it.
         c_n: as the layer's own forward gives it; None for GRU and RNN.
         layers: one item a layer.
+        source: the layer and what it was given.
     """
 
     output: Tensor | PackedSequence
     h_n: Tensor
     c_n: Tensor | None
     layers: list[LayerTrace]
+    source: Source = field(repr=False)
+
+    def inspect(self, sequence: int = 0) -> "Inspection":
+        """Look at one sequence: its gates in plain sentences, as a page or as a figure.
+
+        Raises:
+            ValueError: if there is no such sequence, or the layer's weights have changed since.
+        """
+        from gatewise.inspection import Inspection
+        from gatewise.inspection.layer_view import view_of_trace
+
+        return Inspection([view_of_trace(self, sequence)])
+
+    def to_html(self, path: str | os.PathLike[str] | None = None, *, sequence: int = 0) -> str:
+        """Give all of one sequence as a page that opens offline, and write it to ``path``.
+
+        Raises:
+            ValueError: as :meth:`inspect`.
+        """
+        return self.inspect(sequence).to_html(path)
+
+    def plot(
+        self, layer: int = -1, direction: str = "forward", *, sequence: int = 0
+    ) -> "go.Figure":
+        """Draw one sequence in one layer as a Plotly figure, which a notebook displays.
+
+        Args:
+            layer: which, from 0; −1 is the last.
+            direction: ``"forward"`` or ``"reverse"``.
+            sequence: which of the batch.
+
+        Raises:
+            ValueError: as :meth:`inspect`, and if there is no such layer or direction.
+        """
+        return self.inspect(sequence).plot(layer, direction)
 
 
 def trace(
@@ -119,7 +184,12 @@ def trace(
         LayerTrace(traces[k], traces[k + 1] if step == 2 else None)
         for k in range(0, len(traces), step)
     ]
-    return Trace(output, state[0], state[1] if len(state) == 2 else None, layers)
+    source = Source(layer, batch, _versions(layer))
+    return Trace(output, state[0], state[1] if len(state) == 2 else None, layers, source)
+
+
+def _versions(layer: RecurrentLayer) -> list[int]:
+    return [parameter._version for parameter in layer.parameters()]
 
 
 def _trace_direction(call: Call, records: list[Any]) -> DirectionTrace:

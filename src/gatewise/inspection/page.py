@@ -162,18 +162,16 @@ def _unit_table(view: View, measures: Measures) -> list[dict[str, Any]]:
     half_lives = np.full(hidden.shape[1], np.nan)
     if measures.half_life is not None and len(measures.half_life) == len(half_lives):
         half_lives = measures.half_life
-    rows = []
-    for unit in measures.order_of("hidden").tolist():
-        rows.append(
-            {
-                "unit": unit,
-                "half_life": half_life_text(view, float(half_lives[unit])),
-                "near": [
-                    (float(measures.near_zero[gate][unit]), float(measures.near_one[gate][unit]))
-                    for gate in measures.gates
-                ],
-                "largest": float(largest[unit]),
-                "dead": unit in measures.dead,
-            }
-        )
-    return rows
+    return [
+        {
+            "unit": unit,
+            "half_life": half_life_text(view, float(half_lives[unit])),
+            "near": [
+                (float(measures.near_zero[gate][unit]), float(measures.near_one[gate][unit]))
+                for gate in measures.gates
+            ],
+            "largest": float(largest[unit]),
+            "dead": unit in measures.dead,
+        }
+        for unit in measures.order_of("hidden").tolist()
+    ]

@@ -1,0 +1,74 @@
+"""A trace as a view: one sequence of what went on in a layer object."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gatewise.inspection.influence import layer_influence
+from gatewise.inspection.view import Axis, Curve, View
+from gatewise.tracing import DirectionTrace, LayerTrace, Trace
+
+
+def view_of_trace(trace: Trace, sequence: int = 0) -> View:
+    """Look at one sequence of a trace, up to its own end.
+
+    Raises:
+        ValueError: if there is no such sequence, or the layer's weights have changed since.
+    """
+    layer, batch = trace.source.layer, trace.source.batch
+    trace.source.check_unchanged()
+    sequences = batch.x.shape[1]
+    if not 0 <= sequence < sequences:
+        raise ValueError(
+            f"the trace has {sequences} sequences, counted from 0; got sequence={sequence}"
+        )
+    length = len(batch.x) if batch.lengths is None else int(batch.lengths[sequence])
+    x = batch.x[:length, sequence].detach()
+    resets = None if batch.resets is None else batch.resets[:length, sequence]
+    steps = list(range(length))
+    state = [torch.stack(list(part))[:, sequence].detach() for part in batch.state]
+    influence = layer_influence(
+        layer, x, tuple(state) if len(state) > 1 else state[0], resets, list(steps)
+    )
+    units = layer.proj_size or layer.hidden_size
+    way = ", both directions" if layer.bidirectional else ""
+    name = f"{type(layer).__name__}, {units} units{way}"
+    of = "" if sequences == 1 else f"Sequence {sequence} of {sequences}: "
+    return View(
+        name=name,
+        cell=layer.cell,
+        about=f"{of}{length:,} steps of {x.shape[1]:,} numbers.",
+        axis=Axis("step", steps),
+        curves=[
+            Curve(f"x[{feature}]", "input", steps, x[:, feature].double().cpu().numpy())
+            for feature in range(x.shape[1])
+        ],
+        layers=[_of_one(found, sequence, length) for found in trace.layers],
+        influence=influence,
+    )
+
+
+def _of_one(layer: LayerTrace, sequence: int, length: int) -> LayerTrace:
+    reverse = layer.reverse
+    return LayerTrace(
+        _direction(layer.forward, sequence, length),
+        None if reverse is None else _direction(reverse, sequence, length),
+    )
+
+
+def _direction(found: DirectionTrace, sequence: int, length: int) -> DirectionTrace:
+    def one(tensor: Tensor) -> Tensor:
+        return tensor[:length, sequence : sequence + 1].detach().cpu()
+
+    def maybe(tensor: Tensor | None) -> Any:
+        return None if tensor is None else one(tensor)
+
+    return DirectionTrace(
+        hidden=one(found.hidden),
+        cell=maybe(found.cell),
+        candidate=maybe(found.candidate),
+        gates={name: one(gate) for name, gate in found.gates.items()},
+        retention=maybe(found.retention),
+        half_life=None if found.half_life is None else found.half_life.detach().cpu(),
+    )
