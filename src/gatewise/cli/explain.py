@@ -18,9 +18,7 @@ class ExplainedCell(str, Enum):
 
 def explain(
     out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("gatewise-explain.html"),
-    cell: Annotated[
-        ExplainedCell, typer.Option(help="What is shown first.")
-    ] = ExplainedCell.lstm,
+    cell: Annotated[ExplainedCell, typer.Option(help="What is shown first.")] = ExplainedCell.lstm,
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Write a page that shows how LSTM and GRU work: gates, memory and equations, step by step.

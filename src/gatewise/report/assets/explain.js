@@ -189,7 +189,9 @@ function take(preset) {
   if (preset.afresh) startAfresh();
   const card = (kind) => one(`.gate[data-cell="${cell}"][data-gate="${kind}"]`);
   for (const [kind, weights] of Object.entries(preset.weights?.[cell] ?? {})) {
-    for (const [name, value] of Object.entries(weights)) card(kind).querySelector(`[data-weight="${name}"]`).value = value;
+    for (const [name, value] of Object.entries(weights)) {
+      card(kind).querySelector(`[data-weight="${name}"]`).value = value;
+    }
   }
   for (const [kind, value] of Object.entries(preset.held?.[cell] ?? {})) {
     card(kind).querySelector(`input[type=radio][value="${value}"]`).checked = true;

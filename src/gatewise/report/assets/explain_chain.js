@@ -47,10 +47,10 @@ function chainCell(cell, step, place, chosen) {
     drawnText(short(step.x), middle, input + 5, {class: "number saved-only"}),
   ];
   if (cell === "lstm") {
-    const y = bottom - 10;
+    const y = bottom - 22;
     result.push(wire("plain", `M${left - (place.pitch - width)} ${y} H${left}`),
-      drawnText(short(step.a), middle, y + 4, {class: "number", "data-a": step.t}));
-    if (place.width > 80) result.push(drawnText("a", left + 12, y + 4, {class: "tiny"}));
+      drawnText(short(step.a), middle, bottom - 7, {class: "number", "data-a": step.t}));
+    if (place.width > 80) result.push(drawnText("a", left + 12, bottom - 7, {class: "tiny"}));
   }
   if (place.width > 80) result.push(drawnText("c", left + 12, CHAIN.line - 12, {class: "tiny"}));
   result.push(drawnText(short(step.c), middle, CHAIN.line - 12, {class: "number", "data-c": step.t}));
@@ -84,8 +84,8 @@ function drawChain(svg, cell, steps, chosen) {
     drawnText("c^{⟨0⟩}", 26, CHAIN.line - 20, {class: "label"}), drawnText(short(start.c), 26, CHAIN.line + 5, saved),
     drawnText("x^{⟨t⟩}", 26, CHAIN.input + 5, {class: "label"}),
     drawnText("t", 26, 15, {class: "time"}),
-    ...(cell === "lstm" ? [drawnText("a^{⟨0⟩}", 26, CHAIN.bottom - 30, {class: "label"}),
-      drawnText(short(start.a), 26, CHAIN.bottom - 5, saved)] : []),
+    ...(cell === "lstm" ? [drawnText("a^{⟨0⟩}", 26, CHAIN.bottom - 42, {class: "label"}),
+      drawnText(short(start.a), 26, CHAIN.bottom - 17, saved)] : []),
   );
   return places;
 }
@@ -100,5 +100,5 @@ function placeControls(holder, places) {
   holder.querySelectorAll(".x").forEach((field, i) =>
     put(field, places[i].middle, CHAIN.input, Math.min(64, places[i].pitch - 3), 26));
   put(holder.querySelector(".c0"), 26, CHAIN.line, 50, 26);
-  put(holder.querySelector(".a0"), 26, CHAIN.bottom - 10, 50, 26);
+  put(holder.querySelector(".a0"), 26, CHAIN.bottom - 22, 50, 26);
 }
