@@ -279,7 +279,7 @@ def test_play_runs_to_the_end_and_pauses(page: Any) -> None:
     page.evaluate("() => { const set = setInterval; window.setInterval = (f) => set(f, 20); }")
     play = page.locator("#play")
     play.click()
-    page.wait_for_function("document.querySelector('#now').textContent === 'step 8 of 8'")
+    page.locator("#now", has_text="step 8 of 8").wait_for()
     assert play.inner_text() == "Play"
     page.evaluate("() => { window.setInterval = () => 1; }")
     play.click()
@@ -294,7 +294,7 @@ def test_drawing_and_equations_show_the_chosen_step(page: Any, form: str) -> Non
     cell, name, value, _ = FORMS[form]
     choose(page, "cell", cell)
     choose(page, name, value)
-    page.keyboard.press("End")
+    page.get_by_role("button", name="Last", exact=True).click()
     last = {n: column(page, n)[-1] for n in ["c", "candidate", "update"]}
     for key, number in last.items():
         shown = f"{number:.2f}".replace("-", "−")

@@ -15,7 +15,7 @@ from gatewise.cli.predict import predict
 
 app = typer.Typer(
     name="gatewise",
-    help="LSTM or GRU? Compare, fit, predict and generate on your own data; see how the cells work.",
+    help="LSTM or GRU? Compare, fit, predict and generate on your own data; see how cells work.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
