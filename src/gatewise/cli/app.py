@@ -8,19 +8,20 @@ import typer
 
 import gatewise
 from gatewise.cli.compare import compare
+from gatewise.cli.explain import explain
 from gatewise.cli.fit import fit
 from gatewise.cli.generate import generate
 from gatewise.cli.predict import predict
 
 app = typer.Typer(
     name="gatewise",
-    help="LSTM or GRU? Compare, fit, predict and generate on your own data.",
+    help="LSTM or GRU? Compare, fit, predict and generate on your own data; see how cells work.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help and errors: nothing in [brackets] is taken for a style
 )
-for verb in (compare, fit, predict, generate):
+for verb in (compare, fit, predict, generate, explain):
     app.command()(verb)
 
 

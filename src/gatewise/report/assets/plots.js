@@ -1,12 +1,8 @@
 // Draws every .chart from the figure that stands in it as JSON, in the page's colours, with buttons
-// that save it as PNG and its numbers as CSV.
+// that save it as PNG and its numbers as CSV (saving.js).
 "use strict";
 
 const charts = new Map(); // element → figure
-
-function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-}
 
 // The layout of a figure in the page's colours, for light, dark and print.
 function themed(layout) {
@@ -49,11 +45,6 @@ function redraw() {
   for (const [element, figure] of charts) if (!element.closest("[hidden]")) draw(element, figure);
 }
 
-function cell(value) {
-  const text = value === null || value === undefined ? "" : String(value);
-  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
-
 // The numbers of a figure as shown, a row each: of a line x and y, of a heat map x, y and z.
 function numbersOf(figure) {
   const plain = (text) => new DOMParser().parseFromString(text ?? "", "text/html").body.textContent;
@@ -67,15 +58,7 @@ function numbersOf(figure) {
       (trace.x ?? []).forEach((x, i) => rows.push([name, x, trace.y[i], ""]));
     }
   }
-  return rows.map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
-}
-
-function saveFile(name, content, type) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([content], {type}));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  return csv(rows);
 }
 
 function addButtons(element, name) {
