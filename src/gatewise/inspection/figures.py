@@ -258,7 +258,7 @@ def stack(rows: Sequence[Row], x_title: str) -> go.Figure:
             "colorscale": SEQUENTIAL,
             "cmin": 0,
             "cmax": 1,
-            "colorbar": {"thickness": 10, "len": 1, "lenmode": "fraction", "y": 0.5},
+            "colorbar": {"thickness": 10, "lenmode": "fraction", **_beside_shared(figure)},
         },
     )
     figure.update_annotations(x=0, xanchor="left", font={"size": 13})
@@ -280,6 +280,14 @@ def _place_bar(trace: Any, figure: go.Figure, row: int) -> None:
         return
     low, high = figure.get_subplot(row, 1).yaxis.domain
     trace.colorbar.update(y=(low + high) / 2, len=high - low, lenmode="fraction", thickness=10)
+
+
+def _beside_shared(figure: go.Figure) -> dict[str, float]:
+    """Give the height and middle of what shares one colour bar."""
+    shared = [t.yaxis for t in figure.data if t.type == "heatmap" and t.coloraxis]
+    domains = [figure.layout["yaxis" + name[1:]].domain for name in shared] or [(0, 1)]
+    low, high = min(d[0] for d in domains), max(d[1] for d in domains)
+    return {"y": (low + high) / 2, "len": high - low}
 
 
 def _lay_out(figure: go.Figure, height: int) -> None:

@@ -174,4 +174,6 @@ def _s(units: np.ndarray) -> str:
 
 def _share(share: float) -> str:
     percent = 100 * float(share)
-    return f"{percent:.0f} %" if percent >= 1 or percent == 0 else f"{percent:.1g} %"
+    if 0 < percent < 0.1:
+        return "less than 0.1 %"
+    return f"{percent:.0f} %" if percent >= 1 or percent == 0 else f"{percent:.1f} %"
