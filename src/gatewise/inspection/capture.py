@@ -42,7 +42,6 @@ def device_of(network: nn.Module) -> torch.device:
     return next(network.parameters()).device
 
 
-@torch.enable_grad()
 def capture(network: nn.Module, *inputs: Any) -> Capture:
     """Run a network that was :func:`set_aside` on one example.
 

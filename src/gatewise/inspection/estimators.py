@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from sklearn.utils.validation import check_is_fitted
 
 from gatewise.estimators.forecaster import Forecaster
@@ -28,6 +29,7 @@ _KINDS: dict[type[Any], tuple[Callable[[Any, Any, Choice], View], str, tuple[str
 }
 
 
+@torch.enable_grad()
 def view_of(model: Any, data: Any, choice: Choice | None = None) -> View:
     """Look at one model on one sequence, window or piece of text; the model stays as it is.
 

@@ -144,13 +144,9 @@ def _run(
     inputs = windows.inputs(np.array([origin])).to(device_of(model.net))
     columns = torch.cat([inputs.z[..., None], inputs.past, inputs.known], -1)[0]  # (L, 1 + P + K)
     columns = columns.detach().requires_grad_()
-    with torch.enable_grad():
-        z, past, known = columns[None].split(
-            [1, inputs.past.shape[-1], inputs.known.shape[-1]], dim=-1
-        )
-        found = capture(
-            model.net, *Inputs(z.squeeze(-1), past, known, inputs.calendar, inputs.ahead)
-        )
+    widths = [1, inputs.past.shape[-1], inputs.known.shape[-1]]
+    z, past, known = columns[None].split(widths, dim=-1)
+    found = capture(model.net, *Inputs(z.squeeze(-1), past, known, inputs.calendar, inputs.ahead))
     point, _ = found.outputs
     also = ", by the linear map too" if model.settings.linear else ""
     return found, Influence(

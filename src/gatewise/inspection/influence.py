@@ -15,6 +15,7 @@ MOST_ROWS = 200
 """Of so many outputs the gradients are taken at most."""
 
 _EXACT_WIDTH = 8
+_LEAST_ROWS = 25
 _MOST_PROBES = 16
 _LEAST_PROBES = 2
 _WORK = 1.6e11  # multiplications, a few seconds of one core
@@ -26,6 +27,17 @@ def evenly_chosen(count: int, most: int = MOST_ROWS) -> np.ndarray:
     if count <= most:
         return np.arange(count)
     return np.linspace(0, count - 1, most).astype(np.int64)
+
+
+def passes(layer: RecurrentLayer, steps: int) -> int:
+    """Say how often it is worth the time to go back through a layer over so many steps."""
+    weights = sum(weight.numel() for weight in layer.parameters())
+    return int(_WORK / max(steps * (weights + _STEP_WORK), 1))
+
+
+def rows_worth(layer: RecurrentLayer, steps: int, count: int) -> np.ndarray:
+    """Choose of ``count`` outputs those that gradients are taken of: fewer for a large layer."""
+    return evenly_chosen(count, min(MOST_ROWS, max(passes(layer, steps), _LEAST_ROWS)))
 
 
 def gradient_rows(scores: Tensor, read: Tensor) -> np.ndarray:
@@ -45,6 +57,7 @@ def gradient_rows(scores: Tensor, read: Tensor) -> np.ndarray:
     return rows
 
 
+@torch.enable_grad()
 def layer_influence(
     layer: RecurrentLayer,
     input: Any,
@@ -69,7 +82,8 @@ def layer_influence(
         lengths: where the sequence ends.
         resets: where the sequence is cut.
         places: (T,) how the steps are called; None numbers them from 1.
-        most: rows at most, evenly chosen among the steps.
+        most: rows at most, evenly chosen among the steps; fewer where the layer is so large that
+            they would take long.
 
     Raises:
         ValueError: if there is not one sequence, and as the layer's ``forward``.
@@ -81,13 +95,14 @@ def layer_influence(
     if sequences != 1:
         raise ValueError(f"layer_influence takes one sequence, got a batch of {sequences}")
     end = steps if batch.lengths is None else int(batch.lengths[0])
-    with torch.enable_grad():
-        read = batch.x.detach().requires_grad_()
-        unchanged = batch.layout._replace(restore_output=lambda y: y, restore_state=lambda s: s)
-        output, _ = layer.run_with(layer.operator, batch._replace(x=read, layout=unchanged))
+    read = batch.x.detach().requires_grad_()
+    unchanged = batch.layout._replace(restore_output=lambda y: y, restore_state=lambda s: s)
+    output, _ = layer.run_with(layer.operator, batch._replace(x=read, layout=unchanged))
     y = cast(Tensor, output)  # (T, 1, W)
-    chosen = evenly_chosen(end, most)
-    probes, exact = _probes(y.shape[-1], _count(layer, len(chosen) * steps))
+    afford = passes(layer, steps)
+    chosen = evenly_chosen(end, min(most, max(afford // _LEAST_PROBES, _LEAST_ROWS)))
+    count = min(max(afford // max(len(chosen), 1), _LEAST_PROBES), _MOST_PROBES)
+    probes, exact = _probes(y.shape[-1], count)
     squares = np.zeros((len(chosen), steps))
     for probe in probes.to(y):
         scores = (y[torch.from_numpy(chosen).to(y.device), 0] * probe).sum(-1)  # (R,)
@@ -105,13 +120,6 @@ def layer_influence(
         about="Norm of the Jacobian of the output at a step with respect to the input at a step, "
         f"{how}.",
     )
-
-
-def _count(layer: RecurrentLayer, rows_by_steps: int) -> int:
-    """Say how many probes are worth their time: each goes back through all weights at each step."""
-    weights = sum(weight.numel() for weight in layer.parameters())
-    afford = _WORK / max(rows_by_steps * (weights + _STEP_WORK), 1)
-    return int(min(max(afford, _LEAST_PROBES), _MOST_PROBES))
 
 
 def _probes(width: int, count: int) -> tuple[Tensor, bool]:

@@ -13,7 +13,7 @@ from gatewise.estimators.tagger import SequenceTagger
 from gatewise.estimators.tagging_input import as_words, holds_words
 from gatewise.inspection.capture import capture, device_of, first_steps, named, set_aside
 from gatewise.inspection.choice import Choice, number_of
-from gatewise.inspection.influence import evenly_chosen, gradient_rows
+from gatewise.inspection.influence import gradient_rows, rows_worth
 from gatewise.inspection.sequence_view import channels, unnamed
 from gatewise.inspection.view import Axis, Curve, Influence, View
 
@@ -39,7 +39,7 @@ def tag_view(model: SequenceTagger, data: Any, choice: Choice) -> View:
     outputs = run.outputs[:, 0]  # (T, K)
     shown = min(len(item), choice.steps or len(item))
     best = outputs.detach().argmax(1)
-    chosen = evenly_chosen(shown)
+    chosen = rows_worth(net.rnn, len(item), shown)
     rows = torch.from_numpy(chosen).to(device)
     predicted = [str(name) for name in model.classes_[best.cpu().numpy()].tolist()]
     probability = outputs.detach().softmax(1).amax(1).double().cpu().numpy()

@@ -12,7 +12,7 @@ from gatewise.data.errors import DataError
 from gatewise.estimators.language_model import LanguageModel
 from gatewise.inspection.capture import capture, device_of, named, set_aside
 from gatewise.inspection.choice import Choice, number_of
-from gatewise.inspection.influence import evenly_chosen, gradient_rows
+from gatewise.inspection.influence import gradient_rows, rows_worth
 from gatewise.inspection.view import Axis, Curve, Influence, View
 
 STEPS = 400
@@ -50,7 +50,7 @@ def text_view(model: LanguageModel, data: Any, choice: Choice) -> View:
     logits, _ = run.outputs
     targets = torch.tensor(told, device=logits.device)
     nats = F.cross_entropy(logits[:, 0].float(), targets, reduction="none")  # (T,)
-    chosen = evenly_chosen(len(told))
+    chosen = rows_worth(net.rnn, len(told), len(told))
     unit, before = alphabet.unit, at if alphabet.unit == "character" else len(text[:at].encode())
     places = range(before, before + len(told))
     return View(
