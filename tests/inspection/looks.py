@@ -24,17 +24,14 @@ def state_of(model: Any) -> list[Any]:
     return [*weights, *modules]
 
 
-def own_h_n(model: Any, run: Callable[[], Any]) -> np.ndarray:
-    """Give h_n (L · D, H) of the model's recurrent layers in a run of its own."""
-    seen: list[torch.Tensor] = []
-
-    def keep(module: Any, args: Any, output: Any) -> None:
-        state = output[1]
-        seen.append(state[0] if isinstance(state, tuple) else state)
-
-    with network_of(model).rnn.register_forward_hook(keep):
+def own_run(model: Any, run: Callable[[], Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Give what the model's recurrent layers give in a run of its own: y (T, W), h_n (L · D, H)."""
+    seen: list[Any] = []
+    with network_of(model).rnn.register_forward_hook(lambda *call: seen.append(call[2])):
         run()
-    return seen[-1][:, 0].detach().numpy()
+    y, state = seen[-1]
+    h_n = state[0] if isinstance(state, tuple) else state
+    return y[:, 0].detach().numpy(), h_n[:, 0].detach().numpy()
 
 
 def traced_h_n(view: View) -> np.ndarray:

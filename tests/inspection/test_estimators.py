@@ -10,7 +10,7 @@ from gatewise.inspection.estimators import view_of
 
 
 def test_models_that_are_none_of_ours_are_told() -> None:
-    with pytest.raises(ValueError, match="takes one of Forecaster, .*; got LinearRegression"):
+    with pytest.raises(ValueError, match=r"takes one of Forecaster, .*; got LinearRegression"):
         view_of(LinearRegression(), [])
     with pytest.raises(ValueError, match="got Linear"):
         view_of(torch.nn.Linear(1, 1), [])

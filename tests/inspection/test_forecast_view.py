@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from looks import check_form, close, own_h_n, state_of, traced_h_n
+from looks import check_form, close, own_run, state_of, traced_h_n
 from tables import hourly, several
 
 from gatewise import DataError, Forecaster
@@ -75,7 +75,7 @@ def test_layers_end_where_the_networks_own_run_ends(
 ) -> None:
     view = view_of(fitted, table)
     before = table.head(ROWS - HORIZON)
-    h_n = own_h_n(fitted, lambda: fitted.predict(before))
+    _, h_n = own_run(fitted, lambda: fitted.predict(before))
     np.testing.assert_allclose(traced_h_n(view), h_n, atol=1e-6)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from looks import check_form, close, own_h_n, state_of, traced_h_n
+from looks import check_form, close, own_run, state_of, traced_h_n
 
 from gatewise import DataError, SequenceClassifier, SequenceRegressor
 from gatewise.inspection.choice import Choice
@@ -71,7 +71,7 @@ def test_classifier_is_seen_as_it_predicts(classifier: SequenceClassifier) -> No
     assert list(view.axis.inputs) == list(range(1, len(X[3]) + 1))
     assert [curve.name for curve in view.curves] == ["channel 1", "channel 2"]
     np.testing.assert_array_equal(np.stack([curve.y for curve in view.curves], 1), X[3])
-    h_n = own_h_n(classifier, lambda: classifier.predict(X[3:4]))
+    _, h_n = own_run(classifier, lambda: classifier.predict(X[3:4]))
     np.testing.assert_allclose(traced_h_n(view), h_n, atol=1e-6)
 
 
@@ -150,7 +150,7 @@ def test_every_kind_of_layer_is_seen(parameters: dict[str, Any]) -> None:
     model = SequenceClassifier(**options).fit(X, Y)
     view = view_of(model, X)
     check_form(view)
-    h_n = own_h_n(model, lambda: model.predict(X[:1]))
+    _, h_n = own_run(model, lambda: model.predict(X[:1]))
     np.testing.assert_allclose(traced_h_n(view), h_n, atol=1e-6)
     assert len(view.layers) == parameters.get("num_layers", 1)
     gates = {"lstm": {"input", "forget", "output"}, "gru": {"reset", "update"}, "rnn": set()}

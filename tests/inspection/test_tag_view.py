@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from looks import check_form, close, own_h_n, state_of, traced_h_n
+from looks import check_form, close, own_run, state_of, traced_h_n
 
 from gatewise import DataError, SequenceTagger
 from gatewise.inspection.choice import Choice
@@ -55,7 +55,7 @@ def test_words_are_labels_and_probabilities_the_taggers(words: SequenceTagger) -
     (curve,) = view.curves
     assert curve.role == "prediction"
     np.testing.assert_allclose(curve.y, words.predict_proba(WORDS[:1])[0].max(1), rtol=1e-5)
-    h_n = own_h_n(words, lambda: words.predict(WORDS[:1]))
+    _, h_n = own_run(words, lambda: words.predict(WORDS[:1]))
     np.testing.assert_allclose(traced_h_n(view), h_n, atol=1e-6)
     assert view.about == "data, sequence '0' of 6 steps."
 
