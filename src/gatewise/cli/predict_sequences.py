@@ -20,8 +20,9 @@ def predict_whole(
 
     from gatewise.data.read_sequences import read_sequences
     from gatewise.estimators import SequenceClassifier
+    from gatewise.estimators.sequence_input import read_as_in_fit
 
-    found = read_sequences(data, **_read_as_in_fit(model))
+    found = read_sequences(data, **read_as_in_fit(model))
     for note in found.notes:
         say(note)
     columns: dict[str, Any] = {"id": found.ids}
@@ -42,8 +43,9 @@ def predict_steps(
     import polars as pl
 
     from gatewise.data.tagged import read_tagged
+    from gatewise.estimators.sequence_input import read_as_in_fit
 
-    found = read_tagged(data, **_read_as_in_fit(model))
+    found = read_tagged(data, **read_as_in_fit(model))
     for note in found.notes:
         say(note)
     probabilities = model.predict_proba(found.items)
@@ -58,13 +60,3 @@ def predict_steps(
     columns["label"] = model.classes_[every.argmax(1)].tolist()
     columns["probability"] = every.max(1)
     return pl.DataFrame(columns)
-
-
-def _read_as_in_fit(model: Any) -> dict[str, Any]:
-    """What the readers are told: what they were told, or found, when the model was trained."""
-    from gatewise.data import Reading
-    from gatewise.data.reading import READING_PARAMETERS
-
-    known = {name: value for name, value in (model.reading_ or {}).items() if value is not None}
-    told = {name: known.pop(name) for name in READING_PARAMETERS if name in known}
-    return {**known, "reading": Reading.of(**told)}

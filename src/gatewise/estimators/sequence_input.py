@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
 from gatewise.data.errors import DataError
+from gatewise.data.reading import READING_PARAMETERS, Reading
 
 
 def as_sequences(estimator: Any, X: Any, *, fitting: bool) -> list[np.ndarray]:
@@ -40,6 +41,13 @@ def is_list(X: Any) -> bool:
     """Say whether X holds sequences one by one."""
     is_object = isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype == object
     return isinstance(X, (list, tuple)) or is_object
+
+
+def read_as_in_fit(estimator: Any) -> dict[str, Any]:
+    """Tell a reader of files what it was told, or found, when the model was trained."""
+    known = {name: value for name, value in (estimator.reading_ or {}).items() if value is not None}
+    told = {name: known.pop(name) for name in READING_PARAMETERS if name in known}
+    return {**known, "reading": Reading.of(**told)}
 
 
 def _table_rows(estimator: Any, X: Any, fitting: bool) -> list[np.ndarray]:

@@ -1,101 +1,131 @@
-"""Which inputs the outputs lean on: gradients of outputs with respect to inputs."""
+"""Which inputs an output leans on: gradients of outputs with respect to what was read."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from gatewise.inspection.capture import set_aside
 from gatewise.inspection.view import Influence, Place
-from gatewise.nn.base import RecurrentLayer
+from gatewise.nn.base import RecurrentLayer, check_layer
 
 MOST_ROWS = 200
-"""So many outputs are looked at, evenly chosen when there are more."""
+"""Of so many outputs the gradients are taken at most."""
 
-_EXACT_WIDTH = 8  # outputs of so many numbers get their whole Jacobian
-_PROBES = 16
-_BUDGET = 1_000_000  # steps that gradients go back through, times probes
+_EXACT_WIDTH = 8
+_LEAST_ROWS = 25
+_MOST_PROBES = 16
+_LEAST_PROBES = 2
+_WORK = 1.6e11  # multiplications, a few seconds of one core
+_STEP_WORK = 20_000  # what a step costs beside its multiplications
 
 
-def gradient_rows(scores: Tensor, leaves: Tensor | tuple[Tensor, ...], dim: int = 0) -> np.ndarray:
-    """Give the norm of each score's gradient with respect to each step of what was read.
+def evenly_chosen(count: int, most: int = MOST_ROWS) -> np.ndarray:
+    """Choose at most ``most`` of ``count`` things, evenly spread, both ends among them."""
+    if count <= most:
+        return np.arange(count)
+    return np.linspace(0, count - 1, most).astype(np.int64)
+
+
+def passes(layer: RecurrentLayer, steps: int) -> int:
+    """Say how often it is worth the time to go back through a layer over so many steps."""
+    weights = sum(weight.numel() for weight in layer.parameters())
+    return int(_WORK / max(steps * (weights + _STEP_WORK), 1))
+
+
+def rows_worth(layer: RecurrentLayer, steps: int, count: int) -> np.ndarray:
+    """Choose of ``count`` outputs those that gradients are taken of: fewer for a large layer."""
+    return evenly_chosen(count, min(MOST_ROWS, max(passes(layer, steps), _LEAST_ROWS)))
+
+
+def gradient_rows(scores: Tensor, read: Tensor) -> np.ndarray:
+    """Give the norm of each score's gradient with respect to what was read at each step.
 
     Args:
-        scores: (R,) numbers with a graph.
-        leaves: one tensor, or several whose gradients count together; all but ``dim`` are normed
-            over.
-        dim: the dimension of the S steps.
+        scores: (R,), computed from ``read``.
+        read: (S, …), the steps first.
 
     Returns:
-        (R, S), float64.
+        (R, S) Euclidean norms over all but the steps, float64.
     """
-    leaves = (leaves,) if isinstance(leaves, Tensor) else leaves
-    steps = leaves[0].shape[dim]
-    rows = np.zeros((len(scores), steps))
-    for number, score in enumerate(scores):
-        found = torch.autograd.grad(score, leaves, retain_graph=True, allow_unused=True)
-        squares = torch.zeros(steps, dtype=torch.float64)
-        for gradient in found:
-            if gradient is not None and gradient.numel():
-                moved = gradient.detach().double().cpu().movedim(dim, 0)
-                squares += moved.reshape(steps, -1).square().sum(1)
-        rows[number] = squares.sqrt().numpy()
+    rows = np.zeros((len(scores), len(read)))
+    for row, score in enumerate(scores):
+        (gradient,) = torch.autograd.grad(score, read, retain_graph=True)
+        rows[row] = gradient.flatten(1).double().norm(dim=1).cpu().numpy()
     return rows
 
 
-def some_steps(steps: int) -> np.ndarray:
-    """Choose at most ``MOST_ROWS`` of so many steps, evenly, the last one always."""
-    count = min(steps, MOST_ROWS)
-    return np.linspace(0, steps - 1, count).round().astype(int) if count else np.zeros(0, int)
-
-
+@torch.enable_grad()
 def layer_influence(
     layer: RecurrentLayer,
-    x: Tensor,
-    hx: Any,
-    resets: Tensor | None,
-    places: list[Place],
+    input: Any,
+    hx: Any = None,
+    *,
+    lengths: Any = None,
+    resets: Any = None,
+    places: Sequence[Place] | None = None,
+    most: int = MOST_ROWS,
 ) -> Influence:
-    """Give the Frobenius norm of ∂y_t/∂x_s, of a layer's outputs at some steps, in evaluation.
+    """Tell which inputs the output of a layer object leans on at each step.
 
-    Outputs of more than 8 numbers are estimated: for random signs v, E‖Jᵀv‖² = ‖J‖²
-    (Hutchinson 1990). The signs are the same in every call.
+    A value is the Frobenius norm of the Jacobian ∂y_t/∂x_s. It is exact where the output has at
+    most 8 numbers, and else estimated from random signs v, for which the mean of ‖Jᵀv‖² is ‖J‖²
+    (Hutchinson 1990); the signs are the same every time. The layer is run in evaluation mode.
 
     Args:
-        layer: the layer; its mode is as before afterwards.
-        x: (T, I) one sequence.
-        hx: the state before it, as the layer takes it unbatched, or None.
-        resets: (T,) where it is cut, or None.
-        places: (T,) where the steps stand.
+        layer: an LSTM, GRU or RNN.
+        input: one sequence, as for the layer's ``forward``, and so are ``hx``, ``lengths`` and
+            ``resets``.
+        hx: initial state.
+        lengths: where the sequence ends.
+        resets: where the sequence is cut.
+        places: (T,) how the steps are called; None numbers them from 1.
+        most: rows at most, evenly chosen among the steps; fewer where the layer is so large that
+            they would take long.
+
+    Raises:
+        ValueError: if there is not one sequence, and as the layer's ``forward``.
     """
-    rows = some_steps(len(x))
-    about = "How strongly each output y⟨t⟩ changes with each input x⟨s⟩: the norm of ∂y⟨t⟩/∂x⟨s⟩"
-    if not len(rows):
-        return Influence(np.zeros((0, 0)), [], "output at", f"{about}.")
-    was_training = layer.training
-    layer.eval()
-    try:
-        with torch.enable_grad():
-            leaf = x.detach().clone().requires_grad_()
-            y, _ = layer(leaf, hx, resets=resets)  # (T, P)
-            probes = _probes(y, len(rows) * len(x))
-            squares = np.zeros((len(rows), len(x)))
-            for probe in probes:
-                squares += gradient_rows(y[rows] @ probe, leaf) ** 2
-    finally:
-        layer.train(was_training)
-    if y.shape[-1] > _EXACT_WIDTH:
-        squares /= len(probes)
-        about += f", estimated from {len(probes)} random directions"
-    return Influence(np.sqrt(squares), [places[r] for r in rows], "output at", f"{about}.")
+    check_layer("layer_influence", layer)
+    layer = set_aside(layer)
+    batch = layer.prepare(input, hx, lengths, resets)
+    steps, sequences, _ = batch.x.shape
+    if sequences != 1:
+        raise ValueError(f"layer_influence takes one sequence, got a batch of {sequences}")
+    end = steps if batch.lengths is None else int(batch.lengths[0])
+    read = batch.x.detach().requires_grad_()
+    unchanged = batch.layout._replace(restore_output=lambda y: y, restore_state=lambda s: s)
+    output, _ = layer.run_with(layer.operator, batch._replace(x=read, layout=unchanged))
+    y = cast(Tensor, output)  # (T, 1, W)
+    afford = passes(layer, steps)
+    chosen = evenly_chosen(end, min(most, max(afford // _LEAST_PROBES, _LEAST_ROWS)))
+    count = min(max(afford // max(len(chosen), 1), _LEAST_PROBES), _MOST_PROBES)
+    probes, exact = _probes(y.shape[-1], count)
+    squares = np.zeros((len(chosen), steps))
+    for probe in probes.to(y):
+        scores = (y[torch.from_numpy(chosen).to(y.device), 0] * probe).sum(-1)  # (R,)
+        squares += gradient_rows(scores, read) ** 2
+    how = (
+        "exact"
+        if exact
+        else f"estimated from {len(probes)} random combinations of its {y.shape[-1]} numbers"
+    )
+    names = range(1, steps + 1) if places is None else places
+    return Influence(
+        values=np.sqrt(squares if exact else squares / len(probes)),
+        rows=[names[step] for step in chosen],
+        title="output at step",
+        about="Norm of the Jacobian of the output at a step with respect to the input at a step, "
+        f"{how}.",
+    )
 
 
-def _probes(y: Tensor, cost: int) -> Tensor:
-    """Give directions (K, P) that the outputs are looked at along."""
-    width = y.shape[-1]
+def _probes(width: int, count: int) -> tuple[Tensor, bool]:
+    """Give the combinations of an output's numbers, (P, width), and whether they tell all."""
     if width <= _EXACT_WIDTH:
-        return torch.eye(width, dtype=y.dtype, device=y.device)
-    count = min(max(_BUDGET // cost, 2), _PROBES)
+        return torch.eye(width), True
     generator = torch.Generator().manual_seed(0)
-    signs = torch.randint(0, 2, (count, width), generator=generator) * 2 - 1
-    return signs.to(y)
+    signs = torch.randint(2, (count, width), generator=generator)
+    return (2 * signs - 1).float(), False

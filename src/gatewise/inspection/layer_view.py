@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gatewise.inspection.capture import named
 from gatewise.inspection.influence import layer_influence
 from gatewise.inspection.view import Axis, Curve, View
 from gatewise.tracing import DirectionTrace, LayerTrace, Trace
@@ -29,14 +30,11 @@ def view_of_trace(trace: Trace, sequence: int = 0) -> View:
     steps = list(range(length))
     state = [torch.stack(list(part))[:, sequence].detach() for part in batch.state]
     influence = layer_influence(
-        layer, x, tuple(state) if len(state) > 1 else state[0], resets, list(steps)
+        layer, x, tuple(state) if len(state) > 1 else state[0], resets=resets, places=steps
     )
-    units = layer.proj_size or layer.hidden_size
-    way = ", both directions" if layer.bidirectional else ""
-    name = f"{type(layer).__name__}, {units} units{way}"
     of = "" if sequences == 1 else f"Sequence {sequence} of {sequences}: "
     return View(
-        name=name,
+        name=named(layer),
         cell=layer.cell,
         about=f"{of}{length:,} steps of {x.shape[1]:,} numbers.",
         axis=Axis("step", steps),
