@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         SequenceTagger,
         load,
     )
+    from gatewise.inspection import Inspection, inspect
     from gatewise.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell, explain_backend
     from gatewise.ops import BackendError
     from gatewise.tracing import Trace, trace
@@ -42,6 +43,8 @@ _HOME = {
     "SequenceRegressor": "gatewise.estimators",
     "SequenceTagger": "gatewise.estimators",
     "load": "gatewise.estimators",
+    "Inspection": "gatewise.inspection",
+    "inspect": "gatewise.inspection",
     "compare": "gatewise.comparison",
 }
 
@@ -53,6 +56,7 @@ __all__ = [
     "DataError",
     "Forecaster",
     "GRUCell",
+    "Inspection",
     "LSTMCell",
     "LanguageModel",
     "RNNCell",
@@ -62,6 +66,7 @@ __all__ = [
     "Trace",
     "compare",
     "explain_backend",
+    "inspect",
     "load",
     "trace",
 ]

@@ -11,6 +11,7 @@ from gatewise.cli.compare import compare
 from gatewise.cli.explain import explain
 from gatewise.cli.fit import fit
 from gatewise.cli.generate import generate
+from gatewise.cli.inspect import inspect
 from gatewise.cli.predict import predict
 
 app = typer.Typer(
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help and errors: nothing in [brackets] is taken for a style
 )
-for verb in (compare, fit, predict, generate, explain):
+for verb in (compare, fit, predict, generate, inspect, explain):
     app.command()(verb)
 
 

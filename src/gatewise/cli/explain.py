@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gatewise.cli.options import check_out, say
+from gatewise.cli.options import check_out, open_page
 
 
 class ExplainedCell(str, Enum):
@@ -34,7 +34,4 @@ def explain(
     written = write_explanation(out, cell.value)
     typer.echo(written)
     if open_it:
-        import webbrowser
-
-        if not webbrowser.open(written.resolve().as_uri()):
-            say(f"no browser was found here: open {written} in one")
+        open_page(written)

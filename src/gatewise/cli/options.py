@@ -208,3 +208,11 @@ def say(line: str) -> None:
 
 def say_nothing(_: str) -> None:
     """Take a line and print nothing."""
+
+
+def open_page(path: Path) -> None:
+    """Open a page in the user's browser, or say that there is none."""
+    import webbrowser
+
+    if not webbrowser.open(path.resolve().as_uri()):
+        say(f"no browser was found here: open {path} in one")

@@ -235,7 +235,7 @@ def bins(places: Sequence[Place], numbers: Numbers, columns: int) -> tuple[list[
 
 def stack(rows: Sequence[Row], x_title: str) -> go.Figure:
     """Draw plots under each other over one time axis."""
-    gap, top, bottom = 34, 30, 50
+    gap, top, bottom = 34, 70, 50
     heights = [row.height for row in rows]
     inner = sum(heights) + gap * (len(rows) - 1)
     figure = make_subplots(
@@ -254,6 +254,7 @@ def stack(rows: Sequence[Row], x_title: str) -> go.Figure:
     _lay_out(figure, inner + top + bottom)
     figure.update_layout(
         margin={"t": top, "b": bottom},
+        legend={"y": 1 + 22 / max(inner, 1), "x": 0, "xanchor": "left"},  # above the first title
         coloraxis={
             "colorscale": SEQUENTIAL,
             "cmin": 0,
