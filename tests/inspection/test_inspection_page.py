@@ -23,7 +23,7 @@ def traced():
 
 
 def by_title(figure):
-    return {trace.name.split(":")[0]: trace for trace in figure.data if trace.type == "heatmap"}
+    return {trace.name: trace for trace in figure.data if trace.type == "heatmap"}
 
 
 def test_plot_shows_the_numbers_of_the_trace(traced):
@@ -42,7 +42,7 @@ def test_long_sequences_are_averaged_for_the_screen_and_stay_small():
     with torch.no_grad():
         long = gatewise.trace(layer, torch.randn(2_000, 2))
     assert len(long.to_html().encode()) < 8e6
-    shown = by_title(long.plot())["1 − Γu (torch's z)"]
+    shown = by_title(long.plot())["Keep gate 1 − Γu (z)"]
     update = long.layers[0].forward.gates["update"][:, 0].numpy()
     edges = np.linspace(0, 2_000, 601).round().astype(int)
     unit = int(shown.y[7])

@@ -1,5 +1,6 @@
 """The plots of a look inside, as Plotly figures over one time axis."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,26 +22,29 @@ MOST_CURVES = 6
 SEQUENTIAL = "Cividis"  # made for colour-blind eyes (Nuñez et al. 2018)
 DIVERGING = [[0, "#0072B2"], [0.5, "#F7F7F7"], [1, "#D55E00"]]
 
-TITLES: Mapping[str, Mapping[str, str]] = {
+TITLES: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "lstm": {
-        "input": "Update gate Γu (i): how much of the candidate is written",
-        "forget": "Forget gate Γf (f): how much of the memory is kept",
-        "output": "Output gate Γo (o): how much of the memory is shown",
-        "candidate": "Candidate c̃ (g): what could be written",
-        "cell": "Memory cell c",
-        "hidden": "Hidden state a (h): what is passed on",
+        "input": ("Update gate Γu (i)", "how much of the candidate is written"),
+        "forget": ("Forget gate Γf (f)", "how much of the memory is kept"),
+        "output": ("Output gate Γo (o)", "how much of the memory is shown"),
+        "candidate": ("Candidate c̃ (g)", "what could be written"),
+        "cell": ("Memory cell c", "what is remembered"),
+        "hidden": ("Hidden state a (h)", "what is passed on"),
     },
     "gru": {
-        "reset": "Relevance gate Γr (r): how much of the old state the candidate sees",
-        "update": "1 − Γu (torch's z): how much of the old state is kept",
-        "candidate": "Candidate c̃ (n): what could be written",
-        "hidden": "State c = a (h): the memory, and what is passed on",
+        "reset": ("Relevance gate Γr (r)", "how much of the old state the candidate sees"),
+        "update": ("Keep gate 1 − Γu (z)", "how much of the old state is kept"),
+        "candidate": ("Candidate c̃ (n)", "what could be written"),
+        "hidden": ("State c = a (h)", "the memory, and what is passed on"),
     },
-    "rnn": {"hidden": "Hidden state a (h)"},
+    "rnn": {"hidden": ("Hidden state a (h)", "what is passed on")},
 }
-"""What each map shows, with the lecture notes' symbol and torch's letter."""
+"""Each map's title, with the lecture notes' symbol and torch's letter, and what it shows."""
 
-RETENTION_TITLE = "What is left of the first memory, unit by unit"
+RETENTION_TITLE = "The same, unit by unit"
+
+
+_MINUTE = re.compile(r"\d+-\d\d-\d\d \d\d:\d\d:00")
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ def curves_row(view: View) -> Row:
         )
     drawn = sum(curve.role == "input" for curve in shown)
     inputs = sum(curve.role == "input" for curve in view.curves)
-    some = f" ({drawn} of {inputs} inputs, those that vary most)" if drawn < inputs else ""
+    some = f": the {drawn} of {inputs} that vary most" if drawn < inputs else ""
     return Row(f"Input and prediction{some}", 200, traces)
 
 
@@ -105,7 +109,7 @@ def map_rows(view: View, measures: Measures, columns: int) -> list[Row]:
     """Lay out a heat map of each gate and state."""
     rows = []
     for name, numbers in measures.maps.items():
-        is_gate, title = name in measures.gates, TITLES[view.cell][name]
+        is_gate, (title, _) = name in measures.gates, TITLES[view.cell][name]
         limit = 1.0 if name == "candidate" else _limit(numbers)
         colours = "coloraxis" if is_gate else _signed(limit)
         rows.append(unit_map(view.axis, numbers, measures.order_of(name), title, columns, colours))
@@ -144,7 +148,7 @@ def influence_rows(view: View, columns: int) -> list[Row]:
     influence = view.influence
     places, leaning = bins(view.axis.inputs, influence.values.T, columns)  # (columns, R)
     top = float(np.quantile(leaning, 0.99)) if leaning.size else 0.0
-    rows, numbers = [_text(row) for row in influence.rows], leaning.T
+    rows, numbers = _texts(influence.rows), leaning.T
     heat = go.Heatmap(
         x=places,
         y=rows,
@@ -167,10 +171,15 @@ def influence_rows(view: View, columns: int) -> list[Row]:
         line={"color": colour, "dash": dash, "width": 2},
     )
     height = min(max(60, 12 * len(rows)), 260)
-    category = {"type": "category", "autorange": "reversed", "nticks": 10}
+    category = {
+        "type": "category",
+        "autorange": "reversed",
+        "nticks": 8,
+        "tickfont": {"size": 10},
+    }
     return [
-        Row("Leaning of one output on each input", 160, [curve], {"rangemode": "tozero"}),
-        Row(f"Leaning of each output: {influence.title}", height + 30, [heat], category),
+        Row("One output", 160, [curve], {"rangemode": "tozero"}),
+        Row("All outputs", height + 30, [heat], category),
     ]
 
 
@@ -244,7 +253,7 @@ def stack(rows: Sequence[Row], x_title: str) -> go.Figure:
         shared_xaxes=True,
         row_heights=heights or None,
         vertical_spacing=gap / max(inner, 1) if len(rows) > 1 else 0,
-        subplot_titles=[label_title(row.title) for row in rows],
+        subplot_titles=[label(row.title) for row in rows],
     )
     for number, row in enumerate(rows, start=1):
         for trace in row.traces:
@@ -265,14 +274,6 @@ def stack(rows: Sequence[Row], x_title: str) -> go.Figure:
     figure.update_annotations(x=0, xanchor="left", font={"size": 13})
     figure.update_xaxes(title_text=x_title, row=len(rows) or 1, col=1)
     return figure
-
-
-def label_title(title: str) -> str:
-    """A plot's title, cut and escaped; ours are longer than names may be."""
-    return title if title in _OWN_TITLES else label(title)
-
-
-_OWN_TITLES = {text for titles in TITLES.values() for text in titles.values()} | {RETENTION_TITLE}
 
 
 def _place_bar(trace: Any, figure: go.Figure, row: int) -> None:
@@ -326,5 +327,9 @@ def _line(numbers: np.ndarray) -> list[float | None]:
     return [float(f"{n:.4g}") if np.isfinite(n) else None for n in numbers]
 
 
-def _text(place: Place) -> str:
-    return place if isinstance(place, str) else f"{place:,}"
+def _texts(rows: Sequence[Place]) -> list[str]:
+    """What outputs are called: times without seconds where there are none."""
+    texts = [row if isinstance(row, str) else f"{row:,}" for row in rows]
+    if texts and all(_MINUTE.fullmatch(text) for text in texts):
+        return [text.removesuffix(":00") for text in texts]
+    return texts

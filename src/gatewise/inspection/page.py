@@ -116,6 +116,7 @@ class Inspection:
             "outputs": len(view.influence.rows),
             "binned": -(-steps // columns) if steps > columns else 1,
             "gates": measures.gates,
+            "maps": [figures.TITLES[view.cell][name] for name in measures.maps],
             "table": _unit_table(view, measures),
         }
 

@@ -12,7 +12,7 @@ function unitFigure(maps, unit) {
   const data = maps
     .filter((map) => map.y.includes(unit))
     .map((map, i) => ({
-      type: "scatter", mode: "lines", name: map.name.split(":")[0].replace(/ \(.*/, ""), x: map.x,
+      type: "scatter", mode: "lines", name: map.name.replace(/ \(.*/, ""), x: map.x,
       y: map.z[map.y.indexOf(unit)],
       line: {color: LOOKS[i % 4][0], dash: LOOKS[i % 4][1], width: i < 4 ? 1.5 : 3},
     }));
