@@ -9,7 +9,7 @@ import pytest
 from looks import check_form, close, own_run, state_of, traced_h_n
 from tables import hourly, several
 
-from gatewise import DataError, Forecaster
+from gatewise import DataError, Forecaster, load
 from gatewise.inspection.choice import Choice
 from gatewise.inspection.estimators import view_of
 from gatewise.inspection.view import View
@@ -137,6 +137,27 @@ def test_series_are_chosen_by_name(shops: Forecaster) -> None:
 
 def test_one_series_is_called_by_its_target(fitted: Forecaster, table: pl.DataFrame) -> None:
     assert view_of(fitted, table, Choice(series="load")).about == view_of(fitted, table).about
+
+
+def test_columns_of_a_wide_table_are_chosen_by_name() -> None:
+    table = hourly(60)
+    model = quick(target=["load", "temp"], past=[], steps=3).fit(table)
+    view = view_of(model, table, Choice(series="temp"))
+    assert view.curves[0].name == "temp"
+    window = table["temp"].to_numpy()[-HORIZON - LOOKBACK : -HORIZON]
+    np.testing.assert_array_equal(view.curves[0].y, window)
+
+
+def test_a_real_file_and_a_model_from_its_file(shared_data: Path, tmp_path: Path) -> None:
+    data = shared_data / "forecasting" / "AirPassengers.csv"
+    model = quick(target=None, steps=5, random_state=1).fit(data)
+    model.save(tmp_path / "model.safetensors")
+    view = view_of(load(tmp_path / "model.safetensors"), data)
+    check_form(view)
+    assert view.axis.inputs[-1] == "1960-09-01 00:00:00"
+    assert curves(view)["truth"].tolist() == [461, 390, 432]  # the published series' end
+    wanted = model.rolling(data).tail(HORIZON)["forecast"].to_numpy()
+    np.testing.assert_allclose(curves(view)["prediction"], wanted, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Classifier and regressor: what a view says is what the estimator itself says."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import polars as pl
 import pytest
 from looks import check_form, close, own_run, state_of, traced_h_n
 
-from gatewise import DataError, SequenceClassifier, SequenceRegressor
+from gatewise import DataError, SequenceClassifier, SequenceRegressor, load
+from gatewise.data.read_sequences import read_sequences
 from gatewise.inspection.choice import Choice
 from gatewise.inspection.estimators import view_of
 
@@ -177,6 +179,12 @@ def test_files_have_ids_names_and_labels(classifier: SequenceClassifier, file: P
     assert view_of(classifier, file, Choice(sequence="4")).about == view.about
 
 
+def test_files_are_read_as_the_model_was_told(classifier: SequenceClassifier, file: Path) -> None:
+    told = copy.copy(classifier)
+    told.reading_ = {"past": ["b", "a"], "series": "id", "label": None}
+    assert [curve.name for curve in view_of(told, file).curves] == ["b", "a"]
+
+
 @pytest.mark.parametrize(
     ("choice", "words"),
     [
@@ -208,3 +216,16 @@ def test_a_table_is_sequences_of_one_channel() -> None:
     check_form(view)
     np.testing.assert_array_equal(view.curves[0].y, table[1])
     assert view.influence.rows == ["0", "1"]
+
+
+def test_a_real_file_is_read_as_in_fit(shared_data: Path, tmp_path: Path) -> None:
+    data = shared_data / "classification" / "JapaneseVowels_TRAIN.ts"
+    found = read_sequences(data)
+    model = SequenceClassifier(hidden_size=4, **{**QUICK, "steps": 3})
+    model.fit(found.values, found.classes()).save(tmp_path / "model.safetensors")
+    view = view_of(load(tmp_path / "model.safetensors"), data, Choice(sequence=7))
+    check_form(view)
+    probability = model.predict_proba(found.values[7:8])[0].max()
+    assert f"with probability {probability:.3f}. Its label is 1." in view.about
+    assert len(view.curves) == 12
+    assert len(view.influence.rows) == 9

@@ -16,6 +16,7 @@ from gatewise.data.windows import Origins
 from gatewise.estimators.forecast_model import ForecastModel, make_windows
 from gatewise.estimators.forecast_windows import Inputs
 from gatewise.estimators.forecaster import Forecaster
+from gatewise.estimators.forecaster_parameters import is_wide
 from gatewise.inspection.capture import Capture, capture, device_of, named, set_aside
 from gatewise.inspection.choice import Choice, like
 from gatewise.inspection.influence import gradient_rows
@@ -52,7 +53,8 @@ def forecast_view(forecaster: Forecaster, data: object, choice: Choice) -> View:
     if beyond > 0:
         panel = extended(panel, beyond, {})
     times = _stamps(panel.times[0][origin - lookback : origin + horizon])
-    curves = _curves(panel, model, origin, times)
+    name = label if is_wide(forecaster) else model.columns.target
+    curves = _curves(panel, model, origin, times, name)
     found, influence = _run(model, panel, origin, times[lookback:])
     return View(
         name=named(model.net.rnn),
@@ -158,12 +160,13 @@ def _run(
     )
 
 
-def _curves(panel: Panel, model: ForecastModel, origin: int, times: list[str]) -> list[Curve]:
+def _curves(
+    panel: Panel, model: ForecastModel, origin: int, times: list[str], name: str
+) -> list[Curve]:
     lookback, quantiles = model.settings.lookback, model.settings.quantiles
     (target,), ahead = panel.target, times[lookback:]
     window = target[origin - lookback : origin + model.settings.horizon].astype(np.float64)
     point, bounds = model.forecast_with_quantiles(panel, np.array([origin]))
-    name = model.columns.target
     curves = [Curve(name, "input", times[:lookback], window[:lookback])]
     if np.isfinite(window[lookback:]).any():
         curves.append(Curve("truth", "truth", ahead, window[lookback:]))
