@@ -73,6 +73,7 @@ def opened(browser: Any, path: Path, size: str = "desktop", *, dark: bool = Fals
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(path.as_uri())
+    page.evaluate("() => typeof drawn === 'undefined' ? null : drawn")  # waits for all plots
     try:
         yield page
     finally:

@@ -44,7 +44,7 @@ def test_long_sequences_are_averaged_for_the_screen_and_stay_small():
     assert len(long.to_html().encode()) < 8e6
     shown = by_title(long.plot())["Keep gate 1 − Γu (z)"]
     update = long.layers[0].forward.gates["update"][:, 0].numpy()
-    edges = np.linspace(0, 2_000, 601).round().astype(int)
+    edges = np.linspace(0, 2_000, 401).round().astype(int)
     unit = int(shown.y[7])
     expected = [update[a:b, unit].mean() for a, b in pairwise(edges)]
     np.testing.assert_allclose(shown.z[7], expected, rtol=1e-5)

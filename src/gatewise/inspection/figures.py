@@ -13,7 +13,7 @@ from gatewise.inspection.measures import NEAR, Measures, Numbers
 from gatewise.inspection.view import Axis, Curve, Place, View
 from gatewise.report.figures import LINES, TRUTH_COLOUR, label
 
-MOST_COLUMNS = 600
+MOST_COLUMNS = 400
 """A heat map has so many columns at most: about what a screen shows apart."""
 
 MOST_CURVES = 6

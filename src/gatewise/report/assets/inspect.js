@@ -72,13 +72,13 @@ function connect(block) {
   block.querySelectorAll(".influence").forEach(connectOutputs);
 }
 
-function show(number) {
+async function show(number) {
   const blocks = [...document.querySelectorAll(".block")];
   blocks.forEach((block, i) => { block.hidden = i !== number; });
-  drawWithin(blocks[number]);
+  await drawWithin(blocks[number]);
   connect(blocks[number]);
   redraw();
 }
 
 document.querySelector("#block")?.addEventListener("change", (event) => show(+event.target.value));
-connect(document.querySelector(".block"));
+drawn.then(() => connect(document.querySelector(".block")));

@@ -80,11 +80,14 @@ function addButtons(element, name) {
   element.after(bar);
 }
 
-// Draw the figures that stand inside an element, but those that are hidden: they wait.
-function drawWithin(root) {
+// Draw the figures that stand inside an element, but those that are hidden: they wait. One after
+// the other, so that the page can be read and scrolled meanwhile.
+async function drawWithin(root) {
   for (const source of root.querySelectorAll(".chart > script")) {
     const element = source.parentElement;
     if (element.closest("[hidden]")) continue;
+    await new Promise((done) => setTimeout(done));
+    if (!source.isConnected) continue; // drawn by another call meanwhile
     const figure = unpack(JSON.parse(source.textContent));
     element.replaceChildren();
     draw(element, figure);
@@ -92,7 +95,8 @@ function drawWithin(root) {
   }
 }
 
-drawWithin(document);
+const drawn = drawWithin(document); // a promise: what needs a figure waits for it
+
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 addEventListener("beforeprint", () => {
   document.documentElement.dataset.printing = "";
