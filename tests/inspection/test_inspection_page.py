@@ -1,6 +1,7 @@
 """A trace as a page and as a figure: in Chromium, and against the trace's own numbers."""
 
 import csv
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import torch
 from browser import SIZES, opened, screenshot
 
 import gatewise
+from gatewise.inspection import Inspection
+from gatewise.inspection.layer_view import view_of_trace
+from gatewise.inspection.view import Curve
 
 STEPS, UNITS = 80, 12
 
@@ -88,6 +92,51 @@ def test_page_shows_layers_units_and_outputs(traced, browser, tmp_path, size, da
         with page.expect_download() as download:
             block.get_by_role("button", name="gates as PNG").click()
         assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
+
+
+def test_click_on_a_row_shows_its_unit(traced, browser, tmp_path):
+    path = tmp_path / "inside.html"
+    traced.to_html(path)
+    with opened(browser, path) as page:
+        gate = page.locator(".block:visible .gates .nsewdrag[data-subplot=x2y2]")
+        gate.scroll_into_view_if_needed()
+        place = gate.bounding_box()
+        page.mouse.click(place["x"] + 100, place["y"] + place["height"] * 2.5 / UNITS)
+        order = [int(unit) for unit in by_title(traced.plot(0))["Update gate Γu (i)"].y]
+        assert page.locator("select.unit").first.input_value() == str(order[2])
+
+
+def test_hostile_names_are_text(browser, tmp_path):
+    names = [
+        "<b>bold</b>",
+        "<img src=x onerror=alert(1)>",
+        "x" * 10_000,
+        "x" * 9_999,
+        "🚲 \"'&amp;",
+    ]
+    steps = list(range(5))
+    torch.manual_seed(0)
+    trace = gatewise.trace(gatewise.GRU(2, 3), torch.randn(5, 2))
+    view = view_of_trace(trace)
+    influence = replace(view.influence, values=np.ones((5, 5)), rows=names, title="class")
+    curves = [Curve(name, "input", steps, np.arange(5.0)) for name in names]
+    hostile = replace(
+        view,
+        name=names[1],
+        about=names[0] + names[2],
+        axis=replace(view.axis, labels=names),
+        curves=curves,
+        influence=influence,
+    )
+    path = tmp_path / "hostile.html"
+    Inspection([hostile]).to_html(path)
+    with opened(browser, path, "phone") as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= SIZES["phone"]["width"]
+        assert page.locator("body img, body script + b").count() == 0
+        options = page.locator("select.output option").all_inner_texts()
+        assert options[0] == names[0]
+        assert len(set(options)) == 5
+        screenshot(page, "inside-hostile")
 
 
 def test_cell_without_gates_and_sequence_without_steps_have_a_page(browser, tmp_path):

@@ -1,6 +1,7 @@
 """The plots of a look inside, as Plotly figures over one time axis."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,6 +42,9 @@ TITLES: Mapping[str, Mapping[str, tuple[str, str]]] = {
 }
 """Each map's title, with the lecture notes' symbol and torch's letter, and what it shows."""
 
+_MOST_LABELS = 80
+"""So many characters or words stand under the plots; of more, those that the mouse is over."""
+
 RETENTION_TITLE = "The same, unit by unit"
 
 
@@ -59,17 +63,17 @@ class Row:
 
 def gates_figure(view: View, measures: Measures, columns: int = MOST_COLUMNS) -> go.Figure:
     """Input and prediction, and under them a heat map of each gate and state, units × steps."""
-    return stack([curves_row(view), *map_rows(view, measures, columns)], view.axis.title)
+    return stack([curves_row(view), *map_rows(view, measures, columns)], view.axis)
 
 
 def memory_figure(view: View, measures: Measures, columns: int = MOST_COLUMNS) -> go.Figure:
     """How much of the first memory is left at each step: of each unit, and their distribution."""
-    return stack(memory_rows(view, measures, columns), view.axis.title)
+    return stack(memory_rows(view, measures, columns), view.axis)
 
 
 def influence_figure(view: View, columns: int = MOST_COLUMNS) -> go.Figure:
     """Which inputs each output leans on: as a heat map, and as a curve of one output."""
-    return stack(influence_rows(view, columns), view.axis.title)
+    return stack(influence_rows(view, columns), view.axis)
 
 
 def whole_figure(view: View, measures: Measures, columns: int = MOST_COLUMNS) -> go.Figure:
@@ -80,12 +84,13 @@ def whole_figure(view: View, measures: Measures, columns: int = MOST_COLUMNS) ->
         *memory_rows(view, measures, columns),
         *influence_rows(view, columns),
     ]
-    return stack(rows, view.axis.title)
+    return stack(rows, view.axis)
 
 
 def curves_row(view: View) -> Row:
     """Lay out the input and the prediction over time."""
     shown = _shown(view.curves)
+    texts = [label(visible(text)) for text in view.axis.labels or ()]
     traces, place = [], 0
     for curve in shown:
         line: dict[str, Any] = {"width": 1, "color": TRUTH_COLOUR, "dash": "dot"}
@@ -96,7 +101,12 @@ def curves_row(view: View) -> Row:
             line, place = {"width": 1.5, "color": colour, "dash": dash}, place + 1
         traces.append(
             go.Scatter(
-                x=list(curve.x), y=_line(curve.y), name=label(curve.name), mode="lines", line=line
+                x=list(curve.x),
+                y=_line(curve.y),
+                name=label(curve.name),
+                mode="lines",
+                line=line,
+                text=texts if len(curve.x) == len(texts) else None,
             )
         )
     drawn = sum(curve.role == "input" for curve in shown)
@@ -148,7 +158,7 @@ def influence_rows(view: View, columns: int) -> list[Row]:
     influence = view.influence
     places, leaning = bins(view.axis.inputs, influence.values.T, columns)  # (columns, R)
     top = float(np.quantile(leaning, 0.99)) if leaning.size else 0.0
-    rows, numbers = _texts(influence.rows), leaning.T
+    rows, numbers = output_names(view), leaning.T
     heat = go.Heatmap(
         x=places,
         y=rows,
@@ -166,7 +176,7 @@ def influence_rows(view: View, columns: int) -> list[Row]:
     curve = go.Scatter(
         x=places,
         y=_line(numbers[last]) if rows else [],
-        name=label(f"{influence.title} {rows[last]}") if rows else "",
+        name=f"{label(influence.title)} {rows[last]}" if rows else "",
         mode="lines",
         line={"color": colour, "dash": dash, "width": 2},
     )
@@ -242,7 +252,7 @@ def bins(places: Sequence[Place], numbers: Numbers, columns: int) -> tuple[list[
     return [places[m] for m in middle], sums / np.diff(edges)[:, None]
 
 
-def stack(rows: Sequence[Row], x_title: str) -> go.Figure:
+def stack(rows: Sequence[Row], axis: Axis) -> go.Figure:
     """Draw plots under each other over one time axis."""
     gap, top, bottom = 34, 70, 50
     heights = [row.height for row in rows]
@@ -272,7 +282,8 @@ def stack(rows: Sequence[Row], x_title: str) -> go.Figure:
         },
     )
     figure.update_annotations(x=0, xanchor="left", font={"size": 13})
-    figure.update_xaxes(title_text=x_title, row=len(rows) or 1, col=1)
+    figure.update_xaxes(title_text=axis.title, row=len(rows) or 1, col=1)
+    _mark_steps(figure, axis)
     return figure
 
 
@@ -319,7 +330,7 @@ def _signed(limit: float) -> dict[str, Any]:
 
 def _limit(numbers: Numbers) -> float:
     """The size that 99 % of the numbers stay within: a few large ones would pale all others."""
-    return float(np.quantile(np.abs(numbers), 0.99)) if numbers.size else 1.0
+    return float(np.quantile(np.abs(numbers), 0.99) if numbers.size else 0) or 1.0
 
 
 def _line(numbers: np.ndarray) -> list[float | None]:
@@ -327,9 +338,35 @@ def _line(numbers: np.ndarray) -> list[float | None]:
     return [float(f"{n:.4g}") if np.isfinite(n) else None for n in numbers]
 
 
-def _texts(rows: Sequence[Place]) -> list[str]:
-    """What outputs are called: times without seconds where there are none."""
-    texts = [row if isinstance(row, str) else f"{row:,}" for row in rows]
+def output_names(view: View) -> list[str]:
+    """Give what outputs are called, for a plot: each name once, with what stands there in text."""
+    rows = view.influence.rows
+    labels = dict(zip(view.axis.inputs, view.axis.labels or (), strict=False))
+    texts = [label(str(row)) + _quoted(labels.get(row)) for row in rows]
     if texts and all(_MINUTE.fullmatch(text) for text in texts):
         return [text.removesuffix(":00") for text in texts]
-    return texts
+    twice = {text for text, count in Counter(texts).items() if count > 1}
+    return [f"{text} ({i})" if text in twice else text for i, text in enumerate(texts)]
+
+
+def _quoted(text: str | None) -> str:
+    return "" if text is None else f" {label(visible(text))}"
+
+
+def visible(text: str) -> str:
+    """Show spaces and line ends, which would not be seen."""
+    return text.replace(" ", "␣").replace("\n", "⏎").replace("\t", "⇥")
+
+
+def _mark_steps(figure: go.Figure, axis: Axis) -> None:
+    """Write under the last plot what stands at each step, where there is room for it."""
+    if axis.labels and len(axis.labels) <= _MOST_LABELS:
+        texts = [label(visible(text)) for text in axis.labels]
+        longest = max(len(text) for text in texts)
+        figure.update_xaxes(
+            tickmode="array",
+            tickvals=list(axis.inputs),
+            ticktext=texts,
+            tickangle=0 if longest == 1 else -60,
+            tickfont={"size": 10},
+        )

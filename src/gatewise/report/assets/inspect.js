@@ -50,7 +50,7 @@ function connectOutputs(section) {
   const map = figure.data.find(isMap);
   const curve = figure.data.find((trace) => !isMap(trace));
   const title = curve.name.slice(0, curve.name.length - map.y.at(-1).length);
-  for (const row of map.y) select.add(new Option(row, row));
+  for (const row of map.y) select.add(new Option(plain(row), row));
   const show = (row) => {
     select.value = row;
     curve.y = map.z[map.y.indexOf(row)];

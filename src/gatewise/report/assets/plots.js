@@ -45,15 +45,19 @@ function redraw() {
   for (const [element, figure] of charts) if (!element.closest("[hidden]")) draw(element, figure);
 }
 
+// What a name says, of which Plotly was told with its "<" and "&" escaped.
+function plain(text) {
+  return new DOMParser().parseFromString(text ?? "", "text/html").body.textContent;
+}
+
 // The numbers of a figure as shown, a row each: of a line x and y, of a heat map x, y and z.
 function numbersOf(figure) {
-  const plain = (text) => new DOMParser().parseFromString(text ?? "", "text/html").body.textContent;
   const rows = [["series", "x", "y", "value"]];
   for (const trace of figure.data) {
     if (trace.visible === false) continue;
     const name = plain(trace.name);
     if (trace.z) {
-      trace.z.forEach((row, i) => row.forEach((z, j) => rows.push([name, trace.x[j], trace.y[i], z])));
+      trace.z.forEach((row, i) => row.forEach((z, j) => rows.push([name, trace.x[j], plain(trace.y[i]), z])));
     } else {
       (trace.x ?? []).forEach((x, i) => rows.push([name, x, trace.y[i], ""]));
     }
