@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from gatewise.comparison.bands import Band
+from gatewise.comparison.bands import SHARE, Band
 from gatewise.comparison.baselines import Prepared, fit_baseline
 from gatewise.comparison.folds import (
     Fold,
@@ -179,6 +179,7 @@ class ForecastTask:
             "target": target,
             "horizon": self.horizon,
             "lookback": self.lookback,
+            "band": SHARE,
         }
 
     def fold_table(self, test_sizes: Sequence[int]) -> list[dict[str, Any]]:

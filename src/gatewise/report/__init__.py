@@ -1,4 +1,4 @@
-"""Pages and plots from the files of a run."""
+"""Pages, texts and plots from the files of a run."""
 
 from gatewise.report.page import render_page, write_report
 

@@ -59,7 +59,7 @@ function numbersOf(figure) {
   const plain = (text) => new DOMParser().parseFromString(text ?? "", "text/html").body.textContent;
   const rows = [["series", "x", "y", "value"]];
   for (const trace of figure.data) {
-    if (trace.visible === false) continue;
+    if (trace.visible === false || trace.visible === "legendonly") continue;
     const name = plain(trace.name);
     if (trace.z) {
       trace.z.forEach((row, i) => row.forEach((z, j) => rows.push([name, trace.x[j], trace.y[i], z])));
@@ -115,7 +115,9 @@ addEventListener("beforeprint", () => {
   document.documentElement.dataset.printing = "";
   redraw();
   for (const element of charts.keys()) {
-    if (!element.closest("[hidden]")) Plotly.relayout(element, {width: 680});
+    if (!element.closest("[hidden]")) {
+      Plotly.relayout(element, {width: Number(element.dataset.printWidth) || 680});
+    }
   }
 });
 addEventListener("afterprint", () => {
