@@ -38,7 +38,7 @@ def differences_figure(
     lay_out(figure, None, None, height=90 + 75 * sum(rows) + 40 * len(rows))
     figure.update_layout(hovermode="closest", showlegend=False, margin={"l": 10})
     figure.update_xaxes(ticksuffix=" %", zeroline=False)
-    title = f"difference of the {label(metric)}, % of the mean of the two"
+    title = f"difference of the {label(metric)}"
     figure.update_xaxes(title_text=title, row=len(panels), col=1)
     return figure
 
@@ -278,11 +278,11 @@ def cost_figure(
         at = list(labels).index(baseline["name"])
         mean = baseline[metric]["mean"]
         add_line(figure, at, label(labels[baseline["name"]]), list(span), [mean, mean])
-        figure.data[-1].mode = "lines"
+        figure.data[-1].update(mode="lines", legendrank=2000)
     for cell in known:
         _add_point(figure, list(labels).index(cell["name"]), labels, cell, cost, metric)
     lay_out(figure, x_title, y_title, height=300)
-    figure.update_layout(hovermode="closest", legend={"font": {"size": 11}})
+    figure.update_layout(hovermode="closest", legend={"font": {"size": 11}, "tracegroupgap": 0})
     figure.update_xaxes(range=list(span), nticks=5)
     return figure
 

@@ -14,7 +14,7 @@ def window_figure(
     target: str,
     *,
     band: float | None = None,
-    shown: str | None = None,
+    banded: Sequence[str] = (),
 ) -> go.Figure:
     """Forecasts against the truth over one window.
 
@@ -24,15 +24,15 @@ def window_figure(
         target: name of the forecast column.
         band: the share that the bands ask for, whose ends are the columns low and high; None
             draws none.
-        shown: the model whose band is seen at first; those of the others wait in the legend.
+        banded: the models that have one; the first one's is seen, the others' wait in the legend.
     """
     truth = window.unique("time", keep="first", maintain_order=True)
     figure = go.Figure()
     if band is not None:
-        for i, name in enumerate(labels):
+        for name in banded:
             rows = window.filter(pl.col("model") == name)
-            words = f"{label(labels[name])}, {100 * band:g} % band"
-            _add_band(figure, i, words, rows, seen=name == shown)
+            words = f"{label(labels[name])} {100 * band:g} % band"
+            _add_band(figure, list(labels).index(name), words, rows, seen=name == banded[0])
     figure.add_scatter(
         x=_times(truth),
         y=truth["truth"].to_list(),
@@ -62,6 +62,8 @@ def horizon_figure(
         errors = list(by_horizon[name])
         add_line(figure, i, label(labels[name]), list(range(1, len(errors) + 1)), errors)
     lay_out(figure, x_title="step of the horizon", y_title=y_title)
+    steps = max((len(by_horizon[name]) for name in labels), default=1)
+    figure.update_xaxes(range=[0.5, steps + 0.5])
     figure.update_yaxes(rangemode="tozero")
     return figure
 

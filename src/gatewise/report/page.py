@@ -22,8 +22,8 @@ from gatewise.report.story import Story, tell
 
 _COSTS = {
     "parameters": ("Parameters", "parameters"),
-    "train_seconds": ("Training time", "training time of the whole budget, s"),
-    "step_microseconds": ("Step latency", "time of one step of the layer, µs"),
+    "train_seconds": ("Training time", "seconds for all steps"),
+    "step_microseconds": ("Step latency", "µs for one step"),
 }
 """What the error is shown against: a cell's entry, its title and its axis."""
 
@@ -99,12 +99,12 @@ def _costs(story: Story) -> list[tuple[str, Markup]]:
 
 def _windows(story: Story) -> list[tuple[Any, Markup]]:
     labels, target = story.run.labels, story.result["data"]["target"]
+    cells = [cell["name"] for cell in story.result["cells"]]
+    banded = sorted(cells, key=lambda name: name != story.run.take)  # the one to take first
     return [
         (
             window,
-            embedded(
-                window_figure(window.rows, labels, target, band=story.band, shown=story.run.take)
-            ),
+            embedded(window_figure(window.rows, labels, target, band=story.band, banded=banded)),
         )
         for window in story.windows
     ]

@@ -206,7 +206,7 @@ def setup_facts(run: Run) -> list[tuple[str, str]]:
         "Cells matched by": setup["match"],
         "Margin": f"{100 * run.result['verdict']['margin']:g} % counts as equal",
         "Backend": setup["backend"],
-        "Learning rates searched": _known(setup, "search"),
+        "Learning rates searched": "" if not setup.get("search") else str(setup["search"]),
         "Device": _known(setup, "device"),
         "Threads, of each trial and of the times": _known(setup, "threads"),
         "Machine": setup["machine"],
