@@ -37,6 +37,7 @@ class Breakdown:
         groups: names of the groups.
         counts: cases in each.
         errors: of each model in each group; None where it has no case there.
+        in_order: whether the groups are ranges, one behind the other.
     """
 
     title: str
@@ -46,6 +47,7 @@ class Breakdown:
     groups: list[str]
     counts: list[int]
     errors: dict[str, list[float | None]]
+    in_order: bool
 
 
 @dataclass(frozen=True)
@@ -114,12 +116,17 @@ def break_down(
             continue
         rows = predictions.with_columns(groups.alias("group"), _off(task).alias("off"))
         order = _order(rows, column)
-        made.append(_breakdown(rows, order, models, words))
+        made.append(_breakdown(rows, order, models, words, in_order=column != "symbol"))
     return made, missing
 
 
 def _breakdown(
-    rows: pl.DataFrame, order: list[str], models: Sequence[str], words: Mapping[str, str]
+    rows: pl.DataFrame,
+    order: list[str],
+    models: Sequence[str],
+    words: Mapping[str, str],
+    *,
+    in_order: bool,
 ) -> Breakdown:
     found = rows.group_by("model", "group").agg(pl.col("off").mean(), pl.len().alias("cases"))
     errors = {(m, g): off for m, g, off, _ in found.iter_rows()}
@@ -129,6 +136,7 @@ def _breakdown(
         groups=order,
         counts=[counts.get((models[0], group), 0) for group in order],
         errors={model: [errors.get((model, group)) for group in order] for model in models},
+        in_order=in_order,
     )
 
 

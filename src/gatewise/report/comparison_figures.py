@@ -318,12 +318,14 @@ def _add_point(
 
 
 def breakdown_figure(breakdown: Breakdown, labels: Mapping[str, str]) -> go.Figure:
-    """The error in each group, a line a model."""
+    """The error in each group: a line a model where the groups are in order, else points."""
     figure = go.Figure()
     groups = [label(group) for group in breakdown.groups]
     for i, name in enumerate(labels):
         add_line(figure, i, label(labels[name]), groups, breakdown.errors[name])
     lay_out(figure, breakdown.by, breakdown.error)
+    if not breakdown.in_order:
+        figure.update_traces(mode="markers", marker={"size": 10})
     figure.update_xaxes(type="category")
     figure.update_yaxes(rangemode="tozero")
     return figure
