@@ -22,7 +22,10 @@ LONGEST_NAME = 80
 LONGEST_TEXT = 2_000
 """Longer sentences, commands and samples are cut."""
 
-_PARTS_TEXT = re.compile(r"[\\`*_\[\]|~$]")
+_MEANING = re.compile(r"[\\`*_\[\]|~$]")
+_LINKED = re.compile(
+    r"[@#](?=\w)|(?:https?|ftp|mailto|xmpp|www)(?=[:.])|\bGH(?=-\d)", re.IGNORECASE
+)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]")
 _APART = "\u2060"  # a word joiner, which is not seen
 
@@ -51,26 +54,23 @@ def render_markdown(story: Story) -> str:
 
 
 def escaped(text: str, longest: int = LONGEST_TEXT) -> Markup:
-    r"""Text that stands in a line of Markdown, or in a cell of a table, as text.
+    r"""Text that stands inside a line of Markdown, or in a cell of a table, as text.
 
     It is cut behind ``longest`` characters and brought to one line. What means something is
     escaped: by ``\`` or, in HTML, as an entity. Mentions (@name), references (#1) and bare links,
     which GitHub makes of finished text, are parted by a word joiner, which is not seen.
     """
-    line = short(" ".join(_CONTROL.sub("\ufffd", str(text).replace("\r", "\n")).split()), longest)
-    line = _PARTS_TEXT.sub(r"\\\g<0>", line)
+    line = short(" ".join(_CONTROL.sub("\ufffd", text.replace("\r", "\n")).split()), longest)
+    line = _MEANING.sub(r"\\\g<0>", line)
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    line = re.sub(r"[@#](?=\w)", rf"\g<0>{_APART}", line)
-    line = re.sub(r"(?i)(https?|ftp|mailto|xmpp|www)([:.])", rf"\g<1>{_APART}\g<2>", line)
-    line = re.sub(r"(?i)\b(GH)-(?=\d)", rf"\g<1>{_APART}-", line)
-    return Markup(_escape_begin(line))
+    return Markup(_LINKED.sub(rf"\g<0>{_APART}", line))
 
 
-def _escape_begin(line: str) -> str:
-    """Keep a line from beginning a heading, a list or a rule."""
-    if re.match(r"[#+=-]", line):
-        return f"\\{line}"
-    return re.sub(r"^(\d+)([.)])", r"\g<1>\\\g<2>", line)
+def paragraph(value: Any) -> Markup:
+    """Text that a line of Markdown may begin with: it begins no heading, list or rule."""
+    line = escaped(str(value))
+    line = Markup(re.sub(r"^[#+=-](?!\d)", r"\\\g<0>", line))
+    return Markup(re.sub(r"^(\d+)([.)])(?= |$)", r"\g<1>\\\g<2>", line))
 
 
 def table(shown: tables.Table) -> Markup:
@@ -99,14 +99,14 @@ def _line(cells: list[Any]) -> str:
 
 def _finished(value: Any) -> Any:
     """What a template's expression comes to: escaped, unless it is Markdown already."""
-    return value if isinstance(value, Markup) else escaped(value)
+    return value if isinstance(value, Markup) else paragraph(value)
 
 
 @cache
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("gatewise.report"),
-        autoescape=False,  # noqa: S701 – every expression goes through _finished
+        autoescape=False,  # every expression goes through _finished, which escapes it
         finalize=_finished,
         undefined=StrictUndefined,
         trim_blocks=True,
