@@ -22,7 +22,7 @@ LONGEST_NAME = 80
 LONGEST_TEXT = 2_000
 """Longer sentences, commands and samples are cut."""
 
-_MEANING = re.compile(r"[\\`*_\[\]|~$]")
+_MEANING = re.compile(r"[\\`*_\[\]|~$#]")
 _LINKED = re.compile(
     r"[@#](?=\w)|(?:https?|ftp|mailto|xmpp|www)(?=[:.])|\bGH(?=-\d)", re.IGNORECASE
 )
@@ -66,10 +66,10 @@ def escaped(text: str, longest: int = LONGEST_TEXT) -> Markup:
     return Markup(_LINKED.sub(rf"\g<0>{_APART}", line))
 
 
-def paragraph(value: Any) -> Markup:
+def paragraph(value: Any, longest: int = LONGEST_TEXT) -> Markup:
     """Text that a line of Markdown may begin with: it begins no heading, list or rule."""
-    line = escaped(str(value))
-    line = Markup(re.sub(r"^[#+=-](?!\d)", r"\\\g<0>", line))
+    line = escaped(str(value), longest)
+    line = Markup(re.sub(r"^[+=-](?!\d)", r"\\\g<0>", line))
     return Markup(re.sub(r"^(\d+)([.)])(?= |$)", r"\g<1>\\\g<2>", line))
 
 
@@ -113,6 +113,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"number": number, "name": lambda text: escaped(text, LONGEST_NAME)}
+    environment.filters |= {"number": number, "name": lambda text: paragraph(text, LONGEST_NAME)}
     environment.globals |= {"table": table, "fenced": fenced}
     return environment

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from gatewise.report.figures import short
+
 WINDOW = ["fold", "series", "origin"]
 """What tells one forecast window from all others."""
 
@@ -23,11 +25,11 @@ class Window:
     rows: pl.DataFrame
     error: float
 
-    @property
-    def place(self) -> str:
-        """Where it stands, in words."""
+    def place(self, longest: int | None = None) -> str:
+        """Say where it stands; a series' name is cut if it has more than ``longest`` characters."""
         series, origin, fold = (self.rows[name][0] for name in ("series", "origin", "fold"))
-        of = f"Series {series}, f" if series else "F"
+        name = series if longest is None else short(series, longest)
+        of = f"Series {name}, f" if series else "F"
         return f"{of}orecast made at {origin}, fold {fold}"
 
 
