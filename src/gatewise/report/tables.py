@@ -43,7 +43,8 @@ class Table:
 def errors_table(run: Run) -> Table:
     """Mean error and interval of every model, and the luck of a training run."""
     result = run.result
-    rows, taken = [], []
+    rows: list[Sequence[str]] = []
+    taken: list[int] = []
     for model in (*result["cells"], *result["baselines"]):
         if model["name"] == run.take:
             taken.append(len(rows))
@@ -166,7 +167,8 @@ def confusion_shown(confusion: Confusion) -> Table:
 def trials_table(run: Run) -> Table:
     """Each training run: what it came to, and how far it went."""
     metric = run.result["metric"]
-    rows, taken = [], []
+    rows: list[Sequence[str]] = []
+    taken: list[int] = []
     for trial in run.trials:
         if trial["model"] == run.take:
             taken.append(len(rows))
