@@ -1,6 +1,6 @@
 import pytest
 
-from gatewise.comparison.summary import as_markdown, as_text, digits, headers, rows
+from gatewise.comparison.summary import as_text, digits, headers, rows
 
 
 def error(mean, low=None, high=None):
@@ -51,13 +51,6 @@ def test_text_is_aligned_and_complete():
         "LSTM or GRU is not decided.",
         "Take the LSTM.",
     ]
-
-
-def test_markdown_has_one_column_for_each_header_also_with_bars_in_names():
-    table = [line for line in as_markdown(RESULT).splitlines() if line.startswith("|")]
-    assert len(table) == 5
-    assert {line.replace("\\|", "").count("|") for line in table} == {10}
-    assert as_markdown(RESULT).startswith("**LSTM or GRU is not decided.** Take the LSTM.")
 
 
 @pytest.mark.parametrize(

@@ -14,17 +14,20 @@ FOLDS, SEEDS, ORIGINS, HORIZON = 5, 2, 6, 24
 START = datetime(2012, 1, 1)
 
 
-def errors(mean: float) -> dict[str, Any]:
-    folds = [mean * factor for factor in (0.9, 0.95, 1.0, 1.05, 1.1)]
+FACTORS = (0.9, 0.97, 1.02, 0.98, 1.13)
+
+
+def errors(mean: float, turn: int = 0) -> dict[str, Any]:
+    folds = [mean * factor for factor in FACTORS[turn:] + FACTORS[:turn]]
     return {"mean": mean, "low": 0.87 * mean, "high": 1.13 * mean, "folds": folds}
 
 
-def cell(name: str, mean: float, hidden: int, parameters: int) -> dict[str, Any]:
+def cell(name: str, mean: float, hidden: int, parameters: int, turn: int) -> dict[str, Any]:
     return {
         "name": name,
         "hidden": hidden,
         "parameters": parameters,
-        "mae": errors(mean),
+        "mae": errors(mean, turn),
         "rmse": errors(1.61 * mean),
         "mase": errors(0.0123 * mean),
         "seed_spread": 1.234,
@@ -54,6 +57,12 @@ def paired(a: str, b: str, difference: float) -> dict[str, Any]:
     }
 
 
+def of_folds(a: dict[str, Any], b: dict[str, Any]) -> float:
+    """The mean relative difference of two models, from their folds, by the formula."""
+    pairs = zip(a["folds"], b["folds"], strict=True)
+    return sum((x - y) / ((x + y) / 2) for x, y in pairs) / FOLDS
+
+
 def made_up_result(name: str, target: str) -> dict[str, Any]:
     return {
         "format": 1,
@@ -67,6 +76,7 @@ def made_up_result(name: str, target: str) -> dict[str, Any]:
             "target": target,
             "horizon": HORIZON,
             "lookback": 96,
+            "band": 0.8,
             "title": f"Forecasting {target}",
             "about": f"17,544 rows, 1 series, every 1 hour, 2011-01-01 00:00 to 2012-12-31 23:00. "
             f"Forecasts of {HORIZON} steps from the last 96.",
@@ -84,16 +94,16 @@ def made_up_result(name: str, target: str) -> dict[str, Any]:
             "margin": 0.01,
             "alpha": 0.05,
         },
-        "cells": [cell("lstm", 42.17, 64, 23_456), cell("gru", 41.71, 75, 23_999)],
+        "cells": [cell("lstm", 42.17, 64, 23_456, 0), cell("gru", 41.71, 75, 23_999, 1)],
         "baselines": [
             baseline("seasonal", "seasonal (168 steps back)", 61.93, best=True),
             baseline("last", "last value", 97.31, best=False),
             baseline("linear", "linear", 48.29, best=False),
         ],
         "tests": [
-            paired("lstm", "gru", 0.0109),
-            paired("lstm", "seasonal", -0.3789),
-            paired("gru", "seasonal", -0.3901),
+            paired("lstm", "gru", of_folds(errors(42.17, 0), errors(41.71, 1))),
+            paired("lstm", "seasonal", of_folds(errors(42.17, 0), errors(61.93))),
+            paired("gru", "seasonal", of_folds(errors(41.71, 1), errors(61.93))),
         ],
         "by_horizon": {
             model: [round(mean + 0.37 * step, 2) for step in range(HORIZON)]
@@ -144,7 +154,9 @@ def made_up_forecasts(rng: np.random.Generator, fold: int, series: str) -> pl.Da
             forecast = truth + noise[step - 1]
             if window == 3 or (window == 0 and step == 5):
                 truth = None
-            rows.append((series, origin, step, origin + timedelta(hours=step), truth, forecast))
+            time = origin + timedelta(hours=step)
+            band = (forecast - 6 - step / 8, forecast + 7 + step / 8)
+            rows.append((series, origin, step, time, truth, forecast, *band))
     return pl.DataFrame(
         rows,
         schema={
@@ -154,9 +166,43 @@ def made_up_forecasts(rng: np.random.Generator, fold: int, series: str) -> pl.Da
             "time": pl.Datetime("us"),
             "truth": pl.Float64,
             "forecast": pl.Float64,
+            "low": pl.Float64,
+            "high": pl.Float64,
         },
         orient="row",
     )
+
+
+def made_up_history(rng: np.random.Generator, evaluations: int) -> pl.DataFrame:
+    step = 50 * np.arange(1, evaluations + 1)
+    error = 0.3 + np.exp(-step / 300) + rng.normal(0, 0.01, evaluations)
+    return pl.DataFrame(
+        {
+            "step": step,
+            "epoch": step / 100,
+            "train_loss": error - 0.1,
+            "validation_error": error,
+            "learning_rate": 1e-3,
+            "seconds": step / 100,
+        }
+    )
+
+
+def keep_training(folder: Path, rng: np.random.Generator, model: str, fold: int, seed: int) -> None:
+    """Write what a cell's trial keeps beside its predictions."""
+    history = made_up_history(rng, 6 + fold + seed)
+    history.write_parquet(folder / "history.parquet")
+    best = history.sort("validation_error")["step"][0]
+    trial = {"model": model, "fold": fold, "seed": seed, "best_step": best}
+    trial |= {"steps_taken": history["step"][-1], "learning_rate": 0.00123, "seconds": 4.567}
+    test = dict.fromkeys(("mae", "error"), 10.0 + fold + seed / 8)
+    (folder / "result.json").write_text(json.dumps({**trial, "test": test}))
+
+
+RECORD = {
+    "arguments": {"task": "forecast", "seed": 7, "columns": {"target": "users", "past": []}},
+    "data": {"sha256": "0a1b2c3d"},
+}
 
 
 @pytest.fixture
@@ -173,6 +219,50 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
                     folder.mkdir(parents=True)
                     forecasts = made_up_forecasts(rng, fold, series)
                     forecasts.write_parquet(folder / "predictions.parquet")
+                    if model in ("lstm", "gru"):
+                        keep_training(folder, rng, model, fold, seed)
+        (run_dir / "result.json").write_text(json.dumps(result))
+        (run_dir / "run.json").write_text(json.dumps(RECORD))
+        return run_dir
+
+    return make
+
+
+def made_up_labels(rng: np.random.Generator, labels: list[str]) -> pl.DataFrame:
+    truth = [labels[place] for place in rng.integers(0, len(labels), 40)]
+    other = [labels[place] for place in rng.integers(0, len(labels), 40)]
+    right = rng.random(40) < 0.7
+    return pl.DataFrame(
+        {
+            "id": [f"s{number}" for number in range(40)],
+            "length": pl.Series(rng.integers(5, 60, 40), dtype=pl.Int32),
+            "truth": truth,
+            "predicted": [t if r else o for t, o, r in zip(truth, other, right, strict=True)],
+        }
+    )
+
+
+@pytest.fixture
+def make_labels_run(tmp_path: Path) -> Callable[..., Path]:
+    """A function that writes the folder of a run that tells the labels it is given."""
+
+    def make(labels: list[str]) -> Path:
+        run_dir, rng = tmp_path / "labels", np.random.default_rng(1)
+        result = made_up_result("vowels", "the label")
+        result |= {"task": "classify", "metric": "error", "metrics": {"error": "error rate"}}
+        result["data"] = {"name": "vowels", "title": "Classifying sequences", "target": "the label"}
+        result["data"]["about"] = "Some."
+        del result["by_horizon"]
+        for model in result["cells"] + result["baselines"]:
+            model["error"] = model["mae"]
+        for model, seeds in {"lstm": SEEDS, "gru": SEEDS, "seasonal": 1}.items():
+            for fold in range(FOLDS):
+                for seed in range(seeds):
+                    folder = run_dir / "trials" / f"{model}-f{fold}-s{seed}"
+                    folder.mkdir(parents=True)
+                    made_up_labels(rng, labels).write_parquet(folder / "predictions.parquet")
+                    if model != "seasonal":
+                        keep_training(folder, rng, model, fold, seed)
         (run_dir / "result.json").write_text(json.dumps(result))
         return run_dir
 

@@ -1,97 +1,18 @@
 import json
 import re
 import shutil
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import plotly.graph_objects as go
 import polars as pl
 import pytest
-from browser import SIZES, opened, screenshot
+from html_page import HOSTILE, LOADING, change_result, read_page, result_of
 
 import gatewise.report
-from gatewise.report import render_page, write_report
+from gatewise.report import write_report
 from gatewise.report.figures import LINES, TRUTH_COLOUR, label
-from gatewise.report.page import (
-    choose_windows,
-    forecast_parts,
-    read_predictions,
-)
 from gatewise.report.rendering import embedded, number, percent, size
-
-VOID = {"meta", "br", "link", "img", "input", "hr"}
-LOADING = {"src", "href", "srcset", "data", "poster", "action", "background"}
-HOSTILE = {
-    "html": "<script>alert(1)</script><b>bold</b>",
-    "closing script": "</script><img src=x onerror=alert(1)>",
-    "quotes": "\"double\" 'single' `back` & &amp; {{ 7 * 7 }}",
-    "emoji": "🚲 Räder\u2028 – 数",
-    "comment": "<!--<script>",
-    "long": "x" * 10_000,
-}
-
-
-class Page(HTMLParser):
-    """What a browser would see: elements with attributes, visible text, content of scripts."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[str] = []
-        self.scripts: list[str] = []
-        self.styles: list[str] = []
-        self.figures: list[str] = []
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "script":
-            self.scripts.append("")
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag, f"</{tag}> closes nothing that is open"
-
-    def handle_data(self, data):
-        element = self.open[-1] if self.open else ""
-        if element == "script":
-            self.scripts[-1] += data
-        elif element == "style":
-            self.styles.append(data)
-        else:
-            self.texts.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.texts).split())
-
-    @property
-    def plots(self) -> list[dict]:
-        kinds = [attributes.get("type") for tag, attributes in self.elements if tag == "script"]
-        pairs = zip(kinds, self.scripts, strict=True)
-        return [json.loads(script) for kind, script in pairs if kind == "application/json"]
-
-
-def read_page(path) -> Page:
-    page = Page(path.read_text(encoding="utf-8"))
-    assert page.open == [], f"never closed: {page.open}"
-    return page
-
-
-def drawn(result, forecasts):
-    return render_page(result, **forecast_parts(result, forecasts))
-
-
-def result_of(run_dir):
-    return json.loads((run_dir / "result.json").read_text())
-
-
-def forecasts_of(run_dir):
-    return read_predictions(run_dir, ["lstm", "gru", "seasonal"], 5)
 
 
 def test_report_is_a_page_in_the_run_folder(make_run):
@@ -140,47 +61,58 @@ def test_report_tells_how_it_was_done(make_run):
     facts = [setup["command"], setup["machine"], *setup["notes"], *setup["assumptions"]]
     facts += ["Folds 5, in", "Seeds in a fold 2", "1,400 optimiser steps", "torch 2.13.0"]
     facts += ["Threads, of each trial and of the times 1 Machine", "Train end"]
+    facts += ["Data (SHA-256) 0a1b2c3d", "seed 7; columns target: users", "0.00123 4.567"]
     assert [fact for fact in facts if fact not in text] == []
 
 
 def test_report_shows_what_is_unknown_as_a_dash(make_run):
     run_dir = make_run()
-    result = result_of(run_dir)
-    for test in result["tests"]:
-        test |= dict.fromkeys(["low", "high", "p", "p_holm", "detectable"])
-    for model in result["cells"] + result["baselines"]:
-        for metric in ("mae", "rmse", "mase"):
-            model[metric] |= {"low": None, "high": None}
-    result["cells"][0] |= {"seed_spread": None, "step_microseconds": None, "size_bytes": None}
-    text = Page(drawn(result, forecasts_of(run_dir))).text
-    assert "None" not in text
-    assert "LSTM against GRU +1.09 % – – – –" in text
+
+    def forget(result):
+        for test in result["tests"]:
+            test |= dict.fromkeys(["low", "high", "p", "p_holm", "detectable"])
+        for model in result["cells"] + result["baselines"]:
+            for metric in ("mae", "rmse", "mase"):
+                model[metric] |= {"low": None, "high": None}
+        result["cells"][0] |= {"seed_spread": None, "step_microseconds": None, "size_bytes": None}
+
+    change_result(run_dir, forget)
+    page = read_page(write_report(run_dir))
+    difference = percent(result_of(run_dir)["tests"][0]["difference"])
+    assert "None" not in page.text
+    assert f"LSTM against GRU {difference} – – – –" in page.text
+    assert "interval" not in [trace["name"] for trace in page.plots[0]["data"]]
 
 
 def test_report_shows_no_detectable_difference_beyond_the_largest(make_run):
     run_dir = make_run()
-    result = result_of(run_dir)
-    result["tests"][0]["detectable"] = 2.8879
-    text = Page(drawn(result, forecasts_of(run_dir))).text
+    change_result(run_dir, lambda result: result["tests"][0].update(detectable=2.8879))
+    text = read_page(write_report(run_dir)).text
     assert "0.01234 0.03702 none LSTM against seasonal" in text
 
 
-def test_report_names_the_error_that_decides(make_run):
+@pytest.mark.parametrize(
+    ("metric", "title"),
+    [("mae", "mean absolute error"), ("mase", "mean absolute scaled error")],
+)
+def test_report_names_the_error_that_decides(make_run, metric, title):
     run_dir = make_run()
-    result = result_of(run_dir)
-    for metric, title in (("mae", "mean absolute error"), ("mase", "mean absolute scaled error")):
-        page = Page(drawn(result | {"metric": metric}, forecasts_of(run_dir)))
-        assert f"the {metric.upper()} decides" in page.text
-        assert f"Difference of the {metric.upper()} relative" in page.text
-        assert page.plots[-1]["layout"]["yaxis"]["title"]["text"] == title
+    change_result(run_dir, lambda result: result.update(metric=metric))
+    page = read_page(write_report(run_dir))
+    assert f"the {metric.upper()} decides" in page.text
+    assert f"Difference of the {metric.upper()} relative" in page.text
+    assert page.plot("error by step")["layout"]["yaxis"]["title"]["text"] == title
 
 
 def test_report_shows_a_metric_that_no_scale_is_known_for_as_a_dash(make_run):
     run_dir = make_run()
-    result = result_of(run_dir)
-    for model in result["cells"] + result["baselines"]:
-        model["mase"] = None
-    text = Page(drawn(result, forecasts_of(run_dir))).text
+
+    def forget(result):
+        for model in result["cells"] + result["baselines"]:
+            model["mase"] = None
+
+    change_result(run_dir, forget)
+    text = read_page(write_report(run_dir)).text
     assert "LSTM 42.17 (36.69 to 47.65) 67.89 (59.07 to 76.72) – 1.234" in text
 
 
@@ -205,7 +137,17 @@ def test_hostile_names_are_shown_as_text(make_run, kind):
     assert [tag for tag, _ in page.elements] == [tag for tag, _ in plain.elements]
     assert [a.keys() for _, a in page.elements] == [a.keys() for _, a in plain.elements]
     assert page.text.count(" ".join(name.split())) >= 5  # title, heading twice, three windows
-    assert len(page.plots) == 4
+    assert page.charts == plain.charts
+
+
+def test_hostile_labels_are_shown_as_text(make_labels_run):
+    names = list(HOSTILE.values())
+    run_dir = make_labels_run(names)
+    page = read_page(write_report(run_dir))
+    shutil.rmtree(run_dir)
+    plain = read_page(write_report(make_labels_run(list("abcdef"))))
+    assert [tag for tag, _ in page.elements] == [tag for tag, _ in plain.elements]
+    assert [n for n in names if " ".join(n.split()) not in page.text] == []
 
 
 def test_label_of_a_plot_is_short_and_has_no_tags():
@@ -220,99 +162,93 @@ def test_embedded_figure_cannot_end_its_script():
     assert json.loads(embedded(figure)) == json.loads(figure.to_json())
 
 
-def mean_errors(run_dir, model):
-    """The error of every window of a model by loops: (error, fold, origin)."""
-    windows = {}
-    for fold in range(5):
-        rows = pl.read_parquet(run_dir / "trials" / f"{model}-f{fold}-s0" / "predictions.parquet")
-        for row in rows.iter_rows(named=True):
-            errors = windows.setdefault((fold, row["origin"]), [])
-            if row["truth"] is not None:
-                errors.append(abs(row["forecast"] - row["truth"]))
-    return sorted((sum(e) / len(e), *key) for key, e in windows.items() if e)
-
-
-def test_windows_are_best_median_and_worst_of_the_taken_cell(make_run):
-    run_dir = make_run()
-    ranked = mean_errors(run_dir, "gru")
-    assert len(ranked) == 25  # six windows in five folds, less one a fold without a truth
-    chosen = choose_windows(forecasts_of(run_dir), "gru")
-    assert [kind for kind, _, _ in chosen] == ["best", "median", "worst"]
-    for (_, rows, error), (expected, fold, origin) in zip(
-        chosen, (ranked[0], ranked[12], ranked[-1]), strict=True
-    ):
-        assert error == pytest.approx(expected, rel=1e-12)
-        assert rows.select("fold", "origin").unique().rows() == [(fold, origin)]
-        assert rows.group_by("model").len().sort("model").rows() == [
-            ("gru", 24),
-            ("lstm", 24),
-            ("seasonal", 24),
-        ]
-
-
-def test_windows_are_told_apart_by_series():
-    forecasts = pl.DataFrame(
-        {
-            "model": "gru",
-            "fold": 0,
-            "series": ["a", "b", "a", "b"],
-            "origin": [1, 1, 2, 2],
-            "step": 1,
-            "time": [2, 2, 3, 3],
-            "truth": 0.0,
-            "forecast": [4.0, 1.0, 2.0, 3.0],
-        }
-    )
-    chosen = choose_windows(forecasts, "gru")
-    assert [(kind, *rows.row(0)[2:4], error) for kind, rows, error in chosen] == [
-        ("best", "b", 1, 1.0),
-        ("median", "a", 2, 2.0),
-        ("worst", "a", 1, 4.0),
-    ]
-
-
-def test_truth_that_is_nan_is_not_known(make_run):
-    run_dir = make_run()
-    expected = forecasts_of(run_dir)
-    for path in run_dir.glob("trials/*/predictions.parquet"):
-        pl.read_parquet(path).with_columns(pl.col("truth").fill_null(np.nan)).write_parquet(path)
-    assert forecasts_of(run_dir).equals(expected)
-
-
 @pytest.mark.parametrize(
     ("windows", "kinds"),
     [(0, []), (1, ["best"]), (2, ["best", "worst"]), (3, ["best", "median", "worst"])],
 )
 def test_few_windows_are_shown_once_each(make_run, windows, kinds):
     run_dir = make_run()
-    forecasts = forecasts_of(run_dir).filter(pl.col("fold") == 0)
-    origins = forecasts["origin"].unique().sort()
-    forecasts = forecasts.filter(pl.col("origin").is_in(origins[:windows].implode()))
-    assert [kind for kind, _, _ in choose_windows(forecasts, "gru")] == kinds
-    page = Page(drawn(result_of(run_dir), forecasts))
-    assert len(page.plots) == len(kinds) + 1
+    for path in run_dir.glob("trials/*/predictions.parquet"):
+        rows = pl.read_parquet(path)
+        shown = rows["origin"].unique().sort()[: windows if "-f0-" in path.parent.name else 0]
+        known = pl.col("origin").is_in(shown.implode())
+        rows.with_columns(truth=pl.when(known).then("truth")).write_parquet(path)
+    page = read_page(write_report(run_dir))
+    assert [name for name in page.charts if name.endswith("window")] == [
+        f"{kind} window" for kind in kinds
+    ]
     assert ("No test window has a known truth." in page.text) == (windows == 0)
 
 
-def test_plots_draw_the_rows_of_the_window(make_run):
+def test_every_plot_of_a_run_of_forecasts_is_there_and_has_another_name(make_run):
+    assert read_page(write_report(make_run())).charts == [
+        "differences",
+        "best window",
+        "median window",
+        "worst window",
+        "error by step",
+        "learning curves",
+        "error against parameters",
+        "error against training time",
+        "error against step latency",
+    ]
+
+
+def test_coverage_is_told_beside_what_the_bands_ask_for(make_run):
     run_dir = make_run()
-    plots = read_page(write_report(run_dir)).plots
-    for plot, (_, rows, _) in zip(
-        plots, choose_windows(forecasts_of(run_dir), "gru"), strict=False
-    ):
-        truth, lstm, gru, seasonal = plot["data"]
-        names = [line["name"] for line in (truth, lstm, gru, seasonal)]
-        assert names == ["truth", "LSTM", "GRU", "seasonal (168 steps back)"]
-        for line, model in ((lstm, "lstm"), (gru, "gru"), (seasonal, "seasonal")):
-            of_model = rows.filter(pl.col("model") == model)
-            assert line["y"] == of_model["forecast"].to_list()
-            assert truth["y"] == of_model["truth"].to_list()
-            assert line["x"] == [str(time) for time in of_model["time"]]
-    lines = {line["name"]: line["y"] for line in plots[-1]["data"]}
-    by_horizon = result_of(run_dir)["by_horizon"]
-    assert lines["GRU"] == by_horizon["gru"]
-    assert lines["seasonal (168 steps back)"] == by_horizon["seasonal"]
-    assert "last value" not in lines
+    inside = truths = 0
+    for fold in range(5):
+        rows = pl.read_parquet(run_dir / "trials" / f"gru-f{fold}-s0" / "predictions.parquet")
+        for row in rows.drop_nulls("truth").iter_rows(named=True):
+            inside += row["low"] <= row["truth"] <= row["high"]
+            truths += 1
+    assert 0 < inside < truths
+    text = read_page(write_report(run_dir)).text
+    assert f"GRU {100 * inside / truths:.1f} % {truths} " in text
+    assert "asks for 80 % of the truths" in text
+
+
+def test_heat_of_a_confusion_is_the_share_of_the_true_label(make_labels_run):
+    run_dir = make_labels_run(["a", "b", "c"])
+    frames = [pl.read_parquet(p) for p in run_dir.glob("trials/gru-f*-s0/predictions.parquet")]
+    rows = pl.concat(frames)
+    page = read_page(write_report(run_dir))
+    shades = [a["style"] for tag, a in page.elements if tag == "td" and "style" in a]
+    shares = [
+        len(rows.filter(truth=truth, predicted=told)) / len(rows.filter(truth=truth))
+        for truth in "abc"
+        for told in "abc"
+    ]
+    assert shades == [f"--share: {share:.3f}" for share in shares]
+    right = 100 * shares[0]
+    counts = [len(rows.filter(truth="a", predicted=told)) for told in "abc"]
+    assert f"a {counts[0]} {counts[1]} {counts[2]} {right:.0f} %" in page.text
+
+
+def test_run_of_an_earlier_version_has_a_report_that_names_what_it_lacks(make_run):
+    run_dir = make_run()
+    for path in run_dir.glob("trials/*/predictions.parquet"):
+        pl.read_parquet(path).drop("low", "high").write_parquet(path)
+    for path in run_dir.glob("trials/*/history.parquet"):
+        path.unlink()
+    change_result(run_dir, lambda result: result["data"].pop("band"))
+    (run_dir / "run.json").unlink()
+    page = read_page(write_report(run_dir))
+    assert "What cannot be shown" in page.text
+    assert "Learning curves: the trials kept no histories." in page.text
+    assert "Bands around the forecasts: the trials did not keep them" in page.text
+    assert "learning curves" not in page.charts
+    assert not [t["name"] for t in page.plot("best window")["data"] if "band" in t["name"]]
+
+
+def test_labels_of_an_earlier_version_have_a_report_without_their_lengths(make_labels_run):
+    run_dir = make_labels_run(["a", "b"])
+    assert "error by length" in read_page(write_report(run_dir)).charts
+    for path in run_dir.glob("trials/*/predictions.parquet"):
+        pl.read_parquet(path).drop("length").write_parquet(path)
+    page = read_page(write_report(run_dir))
+    assert "error by length" not in page.charts
+    assert "Error by length: the trials did not keep it" in page.text
 
 
 def luminance(colour: str) -> float:
@@ -345,33 +281,12 @@ def test_report_is_written_whole_or_not_at_all(make_run, monkeypatch):
     with pytest.raises(OSError, match="no space left"):
         write_report(run_dir)
     assert (run_dir / "report.html").read_bytes() == before
-    assert {path.name for path in run_dir.iterdir()} == {"report.html", "result.json", "trials"}
-
-
-def test_report_of_an_unfinished_run_is_refused(make_run):
-    run_dir = make_run()
-    (run_dir / "trials" / "seasonal-f3-s0" / "predictions.parquet").unlink()
-    with pytest.raises(FileNotFoundError, match=r"seasonal-f3-s0.*run the same comparison again"):
-        write_report(run_dir)
-    (run_dir / "result.json").unlink()
-    with pytest.raises(FileNotFoundError, match=r"result\.json: the comparison is not finished"):
-        write_report(run_dir)
-    assert not (run_dir / "report.html").exists()
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        ('{"format": 2}', "has format 2, this version reads 1: upgrade gatewise"),
-        ("{", "not the result of a comparison"),
-        ("[]", "not the result of a comparison"),
-    ],
-)
-def test_unreadable_result_is_refused(make_run, content, words):
-    run_dir = make_run()
-    (run_dir / "result.json").write_text(content)
-    with pytest.raises(ValueError, match=words):
-        write_report(run_dir)
+    assert {path.name for path in run_dir.iterdir()} == {
+        "report.html",
+        "result.json",
+        "run.json",
+        "trials",
+    }
 
 
 def test_numbers_are_shown_with_four_digits():
@@ -383,18 +298,3 @@ def test_numbers_are_shown_with_four_digits():
         "123 kB",
         "1.2 MB",
     ]
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_page_runs_in_a_browser_without_errors(make_run, browser, size):
-    """Every plot is drawn, no name is run as code or shown as markup, nothing is complained of."""
-    name = HOSTILE["emoji"] + HOSTILE["comment"] + HOSTILE["long"]
-    target, series = "<i>a & b</i><img src=x>", HOSTILE["closing script"] + HOSTILE["quotes"]
-    path = write_report(make_run(name, target, series))
-    with opened(browser, path, size) as page:
-        assert page.locator(".ytitle").count() == 4
-        shown = Page(page.content())
-        screenshot(page, f"report-hostile-{size}", whole=False)
-    assert shown.text.count(target) >= 5  # title, heading and three plots
-    assert [tag for tag, _ in shown.elements if tag in {"i", "img", "b"}] == []
-    assert [a for _, a in shown.elements if any(key.startswith("on") for key in a)] == []

@@ -74,7 +74,8 @@ def compare(
     seed: options.Seed = 0,
     quiet: options.Quiet = False,
     markdown: Annotated[
-        Path | None, typer.Option("--md", help="Also write verdict and table as Markdown.")
+        Path | None,
+        typer.Option("--md", help="Also write the report as Markdown, for a pull request."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print result.json.")] = False,
 ) -> None:
@@ -100,8 +101,7 @@ def compare(
         raise typer.BadParameter("trials are shared out by --jobs: start it without torchrun")
     from gatewise.comparison.run import compare as run
     from gatewise.comparison.run import repeat
-    from gatewise.comparison.summary import as_markdown
-    from gatewise.files import write_atomic
+    from gatewise.report import write_markdown
     from gatewise.training.progress import progress_bar
 
     tell = say_nothing if quiet else say
@@ -158,7 +158,7 @@ def compare(
                 on_trial=on_trial,
             )
     if markdown is not None:
-        write_atomic(markdown, as_markdown(comparison.result))
+        write_markdown(comparison.folder, markdown)
     if as_json:
         typer.echo(json.dumps(comparison.result, indent=1))
     else:

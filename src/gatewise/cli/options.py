@@ -1,5 +1,6 @@
 """Options that mean the same in every verb."""
 
+import os
 import sys
 from enum import Enum
 from pathlib import Path
@@ -199,6 +200,8 @@ def check_out(out: Path, option: str = "--out") -> None:
         raise DataError(f"{option} {out}: a directory; name a file in it")
     if not out.parent.is_dir():
         raise DataError(f"{option} {out}: no such folder: {out.parent}")
+    if not os.access(out if out.exists() else out.parent, os.W_OK):
+        raise DataError(f"{option} {out}: cannot be written: choose another place")
 
 
 def say(line: str) -> None:

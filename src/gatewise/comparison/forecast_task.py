@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import torch
 
+from gatewise.comparison.bands import SHARE, Band
 from gatewise.comparison.baselines import Prepared, fit_baseline
 from gatewise.comparison.folds import (
     Fold,
@@ -23,7 +24,7 @@ from gatewise.comparison.folds import (
 from gatewise.comparison.metrics import METRICS, measure, naive_scales
 from gatewise.comparison.planning import require_least, require_one_of
 from gatewise.comparison.task import Made, Outcome
-from gatewise.data.encoding import Encoder
+from gatewise.data.encoding import Encoded, Encoder
 from gatewise.data.errors import DataError
 from gatewise.data.forecasts import forecast_columns
 from gatewise.data.panel import Panel, make_panel
@@ -134,7 +135,7 @@ class ForecastTask:
             "steps_taken": model.history[-1]["step"],
             "seconds": model.history[-1]["seconds"],
         }
-        outcome = self._tested(part, known, model.forecast)
+        outcome = self._tested(part, known, model.forecast, model.encoder.encode(known))
         return replace(
             outcome, validation_error=best["validation_error"], history=model.history, about=about
         )
@@ -149,7 +150,8 @@ class ForecastTask:
         def forecast(_: Panel, origins: np.ndarray) -> np.ndarray:
             return prepared.unscale(origins, model.scaled(origins))
 
-        return replace(self._tested(part, known, forecast), about={"label": model.label})
+        outcome = self._tested(part, known, forecast, prepared.encoded)
+        return replace(outcome, about={"label": model.label})
 
     def timed(self, cell: str, hidden_size: int) -> "TimedForecaster":
         """Build a cell's network with a batch of the last fold."""
@@ -177,6 +179,7 @@ class ForecastTask:
             "target": target,
             "horizon": self.horizon,
             "lookback": self.lookback,
+            "band": SHARE,
         }
 
     def fold_table(self, test_sizes: Sequence[int]) -> list[dict[str, Any]]:
@@ -231,12 +234,15 @@ class ForecastTask:
             training=TrainingOptions(steps=self.steps, learning_rate=rate),
         )
 
-    def _tested(self, part: Fold, known: Panel, forecast: Forecast) -> Outcome:
-        """Measure forecasts on the validation and the test part."""
+    def _tested(self, part: Fold, known: Panel, forecast: Forecast, encoded: Encoded) -> Outcome:
+        """Measure forecasts on the validation and the test part, and draw their bands.
+
+        The bands of the test part are measured on the validation part.
+        """
         offsets = np.concatenate([[0], np.cumsum(part.test_end)])
         target = np.concatenate(known.target)
         scales = naive_scales(known.target, part.train_end, self.panel.frequency.seasons[0])
-        measured, steps = [], []
+        measured, steps, forecasts = [], [], []
         shape = {"lookback": self.lookback, "horizon": self.horizon, "stride": self.stride}
         ends = (part.train_end, part.validation_end, part.test_end)
         for start, stop in pairwise(ends):
@@ -247,8 +253,11 @@ class ForecastTask:
             errors = asdict(measure(truth, made, scale, metric=self.metric))
             steps.append(errors.pop("by_step"))
             measured.append(errors)
+            forecasts.append((origins, made))
         validation, test = measured
-        predictions = _frame(forecast_columns(known, origins, made))
+        low, high = Band.of(encoded, self.lookback, *forecasts[0]).around(origins, made)
+        columns = forecast_columns(known, origins, made)
+        predictions = _frame({**columns, "low": low.ravel(), "high": high.ravel()})
         return Outcome(validation, test, len(origins), by_step=steps[1], predictions=predictions)
 
     def _last_time(self, ends: np.ndarray) -> str:
@@ -368,7 +377,7 @@ def _frame(columns: dict[str, np.ndarray]) -> pl.DataFrame:
             "step": pl.Series(columns["step"], dtype=pl.Int32),
             "time": pl.Series(columns["time"]),
             "truth": pl.Series(columns["truth"]).fill_nan(None),
-            "forecast": pl.Series(columns["forecast"]),
+            **{name: pl.Series(columns[name]) for name in ("forecast", "low", "high")},
         }
     )
 

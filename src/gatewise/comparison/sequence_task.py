@@ -57,6 +57,12 @@ class SequenceTask(EstimatorTask):
             for number, (part, size) in enumerate(zip(self.parts, test_sizes, strict=True))
         ]
 
+    def _rows(self, cases: np.ndarray, columns: Mapping[str, Any]) -> pl.DataFrame:
+        """Lay out what was predicted, a row a sequence: its id and its length beside it."""
+        names = [self.sequences.ids[case] for case in cases]
+        lengths = pl.Series([len(self.sequences.values[case]) for case in cases], dtype=pl.Int32)
+        return pl.DataFrame({"id": names, "length": lengths, **columns})
+
     verb: ClassVar[str]
 
 
@@ -93,9 +99,8 @@ class ClassifyTask(SequenceTask):
             test["log_loss"] = float(log_loss(truth, shares, labels=model.classes_))
         rows = None
         if shown:
-            names = [self.sequences.ids[case] for case in cases]
             columns = {"truth": truth.tolist(), "predicted": predicted.tolist()}
-            rows = pl.DataFrame({"id": names, **columns})
+            rows = self._rows(cases, columns)
         return Outcome({}, test, len(cases), predictions=rows)
 
     def plan_notes(self) -> list[str]:
@@ -139,8 +144,7 @@ class RegressTask(SequenceTask):
         test = {"mae": float(np.abs(off).mean()), "rmse": float(np.sqrt((off**2).mean()))}
         rows = None
         if shown:
-            names = [self.sequences.ids[case] for case in cases]
-            rows = pl.DataFrame({"id": names, "truth": truth, "predicted": predicted})
+            rows = self._rows(cases, {"truth": truth, "predicted": predicted})
         return Outcome({}, test, len(cases), predictions=rows)
 
     def plan_notes(self) -> list[str]:

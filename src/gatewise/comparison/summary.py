@@ -1,4 +1,4 @@
-"""A result as rows of words: for the terminal, the notebook and pull requests."""
+"""A result as rows of words, for the terminal."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -51,26 +51,6 @@ def as_text(result: Mapping[str, Any]) -> str:
     verdict = result["verdict"]
     words = ["", *remarks(result), "", verdict["sentence"], verdict["practical"]]
     return "\n".join([first, "-" * len(first), *rest, *words])
-
-
-def as_markdown(result: Mapping[str, Any]) -> str:
-    """Lay out verdict and table as Markdown, for a pull request."""
-    data, verdict = result["data"], result["verdict"]
-    table = [headers(result), ("---", *["---:"] * (5 + len(result["metrics"]))), *rows(result)]
-    lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in table]
-    title = (
-        f"**{verdict['sentence']}** {verdict['practical']}",
-        "",
-        f"{about(data)}:",
-        "",
-    )
-    return "\n".join([*title, *lines, "", *(f"{line}  " for line in remarks(result)), ""])
-
-
-def about(data: Mapping[str, Any]) -> str:
-    """Say in a line what was learnt of what data."""
-    ahead = f", {data['horizon']} steps ahead" if "horizon" in data else ""
-    return f"`{data['target']}` of {data['name']}{ahead}"
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:

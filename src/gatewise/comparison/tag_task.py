@@ -59,7 +59,7 @@ class TagTask(EstimatorTask):
         truth = [tag for sequence in tags for tag in sequence]
         predicted = [str(tag) for sequence in model.predict(items) for tag in sequence]
         wrong = sum(a != b for a, b in zip(truth, predicted, strict=True))
-        rows = pl.DataFrame({"truth": truth, "predicted": predicted}) if shown else None
+        rows = _rows(tags, truth, predicted) if shown else None
         return Outcome({}, {"error": wrong / len(truth)}, len(truth), predictions=rows)
 
     def batch_steps(self) -> int:
@@ -99,6 +99,14 @@ class TagTask(EstimatorTask):
     @property
     def _words(self) -> bool:
         return isinstance(self.tagged.items[0], list)
+
+
+def _rows(tags: Sequence[Sequence[str]], truth: list[str], predicted: list[str]) -> pl.DataFrame:
+    """Lay out what was predicted, a row a step: its sequence's length and its place in it."""
+    lengths = np.array([len(sequence) for sequence in tags], np.int32)
+    places = np.concatenate([np.arange(1, length + 1, dtype=np.int32) for length in lengths])
+    columns = {"length": np.repeat(lengths, lengths), "position": places}
+    return pl.DataFrame({**columns, "truth": truth, "predicted": predicted})
 
 
 class CommonestTag:

@@ -60,11 +60,16 @@ class NGram:
     def nats(self, documents: Documents) -> float:
         """Give the nats per character, as ``LanguageModel.nats`` counts them."""
         have_ends = documents.have_ends and self._have_ends
+        return float(self.nats_each(documents).sum()) / documents.count(with_ends=have_ends)
+
+    def nats_each(self, documents: Documents) -> np.ndarray:
+        """Give the nats of each symbol that is told, (n,), as ``LanguageModel.nats_each`` does."""
+        have_ends = documents.have_ends and self._have_ends
         contexts, pairs = self._numbered(documents, have_ends=have_ends)
         outcomes = self.alphabet.size + int(self._have_ends)
         seen = _look_up(self._pairs, pairs) + self.constant
         among = _look_up(self._contexts, contexts) + self.constant * outcomes
-        return -float(np.log(seen / among).sum()) / documents.count(with_ends=have_ends)
+        return -np.log(seen / among)
 
     def _numbered(self, documents: Documents, *, have_ends: bool) -> tuple[np.ndarray, np.ndarray]:
         """Number the context of each symbol that is told, and the context with the symbol."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import polars as pl
 
 from gatewise.comparison.estimator_task import EstimatorTask, Part
 from gatewise.comparison.parts import cut_cases
@@ -69,14 +70,17 @@ class TextTask(EstimatorTask):
         alphabet = Alphabet.of(self.documents.texts, self.unit, None)
         return NGram(_ORDERS[name], alphabet).fit(self._documents(cases))
 
-    def measure(self, model: Any, cases: np.ndarray, *, shown: bool) -> Outcome:  # noqa: ARG002
+    def measure(self, model: Any, cases: np.ndarray, *, shown: bool) -> Outcome:
         """Measure the nats per character."""
         documents = self._documents(cases)
         if isinstance(model, NGram):
-            found = model.nats(documents)
+            each = model.nats_each(documents)
         else:
-            found = model.nats(documents.texts if self._many else documents.texts[0])
-        return Outcome({}, {"nats": found}, documents.count(with_ends=self._many))
+            each = model.nats_each(documents.texts if self._many else documents.texts[0])
+        characters = documents.count(with_ends=self._many)
+        rows = told_symbols(documents, self.unit, each) if shown else None
+        test = {"nats": float(each.sum()) / characters}
+        return Outcome({}, test, characters, predictions=rows)
 
     def about(self, model: Any) -> dict[str, Any]:
         """Give a sample of what the cell writes."""
@@ -136,6 +140,37 @@ class TextTask(EstimatorTask):
     def _documents(self, cases: np.ndarray) -> Documents:
         chosen = [self.documents.texts[c] for c in cases] if self._many else [self._piece(cases)]
         return Documents(self.documents.name, chosen, have_ends=self._many)
+
+
+def told_symbols(documents: Documents, unit: str, nats: np.ndarray) -> pl.DataFrame:
+    """Lay out what each symbol cost, a row a symbol.
+
+    Args:
+        documents: that were read.
+        unit: ``"character"`` or ``"byte"``.
+        nats: of each symbol (n,), a document's end among them where documents have ends.
+
+    Returns:
+        Columns ``position`` (from 1, in its document), ``symbol`` (the character; of bytes beyond
+        ASCII two hexadecimal digits after a backslash; null is a document's end) and ``nats``.
+    """
+    symbols: list[str | None] = []
+    places = []
+    for text in documents.texts:
+        spelt = list(text) if unit == "character" else [_byte(byte) for byte in text.encode()]
+        symbols += [*spelt, None] if documents.have_ends else spelt
+        places.append(np.arange(1, 1 + len(spelt) + documents.have_ends, dtype=np.int32))
+    return pl.DataFrame(
+        {
+            "position": np.concatenate(places),
+            "symbol": pl.Series(symbols, dtype=pl.String),
+            "nats": nats.astype(np.float32),
+        }
+    )
+
+
+def _byte(byte: int) -> str:
+    return chr(byte) if byte < 128 else f"\\{byte:02x}"
 
 
 def cut_text(documents: Documents, folds: int, seed: int) -> list[Part]:

@@ -59,12 +59,24 @@ class Encoded:
     def unscale(self, origins: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Bring forecasts ``z`` (n, …) made at ``origins`` (n,) back to the target's unit."""
         y = np.array(z, dtype=np.float64)
+        for scaler, rows in self._by_series(origins):
+            y[rows] = scaler.unscale(y[rows])
+        return y
+
+    def scale(self, origins: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Scale forecasts ``y`` (n, …) made at ``origins`` (n,): undo :meth:`unscale`."""
+        z = np.array(y, dtype=np.float64)
+        for scaler, rows in self._by_series(origins):
+            z[rows] = scaler.scale(z[rows])
+        return z
+
+    def _by_series(self, origins: np.ndarray) -> Iterator[tuple[TargetScaler, np.ndarray]]:
+        """Give each scaler that is wanted, and which of ``origins`` (n,) want it."""
         series = series_of(origins, self.offsets)
         order = np.argsort(series, kind="stable")
         starts = np.flatnonzero(np.diff(series[order], prepend=-1))
         for rows in np.split(order, starts[1:]) if len(order) else []:
-            y[rows] = self.scalers[series[rows[0]]].unscale(y[rows])
-        return y
+            yield self.scalers[series[rows[0]]], rows
 
 
 @dataclass

@@ -157,12 +157,26 @@ def nats(
     module: nn.Module, symbols: Symbols, streams: Tensor, steps: int = _EVALUATION_STEPS
 ) -> float:
     """Sum the nats over streams of positions (B, L), the state carried from piece to piece."""
-    carried, total = Carried(), 0.0
+    return float(nats_each(module, symbols, streams, steps).sum())
+
+
+@torch.no_grad()
+def nats_each(
+    module: nn.Module, symbols: Symbols, streams: Tensor, steps: int = _EVALUATION_STEPS
+) -> Tensor:
+    """Give the nats of the symbol behind each position of the streams (B, L), 0 where none counts.
+
+    Returns:
+        (N,) float64, by the position.
+    """
+    carried = Carried()
+    each = torch.zeros(len(symbols.symbols) - 1, dtype=torch.float64)
     for positions in streams.split(steps, dim=1):
         losses, _, state = _told(module, *symbols.gather(positions), carried.state)
         carried.keep(state)
-        total += float(losses.double().sum())
-    return total
+        told = positions.t().flatten()
+        each[told[told >= 0]] = losses.double().cpu()[told >= 0]
+    return each
 
 
 def _told(

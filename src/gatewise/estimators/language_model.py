@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from gatewise.data.alphabet import UNITS, Alphabet
 from gatewise.data.corpus import Corpus, Documents, read_documents
 from gatewise.data.errors import DataError
-from gatewise.estimators.language_batches import Streams, Symbols, nats, piece_loss
+from gatewise.estimators.language_batches import Streams, Symbols, nats, nats_each, piece_loss
 from gatewise.estimators.language_network import LanguageNet
 from gatewise.estimators.language_sampling import Reader, chooser, pieces
 from gatewise.estimators.model_file import write_model
@@ -202,13 +202,30 @@ class LanguageModel(BaseEstimator):
         Raises:
             DataError: no text, or a character that the model does not know.
         """
+        _, each, characters = self._read(text)
+        return float(each.sum()) / characters
+
+    def nats_each(self, text: Any) -> np.ndarray:
+        """Give the nats of each symbol that is told, in the text's order: (n,) float64.
+
+        Ends of documents are among them where the model tells ends. :meth:`nats` is their sum for
+        each character.
+
+        Raises:
+            DataError: no text, or a character that the model does not know.
+        """
+        corpus, each, _ = self._read(text)
+        return each if corpus.have_ends else each[corpus.symbols[1:] != corpus.boundary]
+
+    def _read(self, text: Any) -> tuple[Corpus, np.ndarray, int]:
+        """Give a text's symbols, the nats of each, and how many characters they are."""
         check_is_fitted(self, "model_")
         documents = read_documents(text, lines=self.lines)
         counts_ends = documents.have_ends and self.has_ends_
         corpus = Corpus.of(documents, self.alphabet_, have_ends=counts_ends)
         symbols = Symbols(corpus)
-        total = nats(self.model_.eval(), symbols, symbols.in_documents())
-        return total / documents.count(with_ends=counts_ends)
+        each = nats_each(self.model_.eval(), symbols, symbols.in_documents()).numpy()
+        return corpus, each, documents.count(with_ends=counts_ends)
 
     def score(self, text: Any, y: None = None) -> float:  # noqa: ARG002
         """Give minus the nats per character, so that more is better, as scikit-learn asks."""

@@ -1,5 +1,6 @@
-"""Pages and plots from the files of a run."""
+"""Pages, texts and plots from the files of a run."""
 
-from gatewise.report.page import render_page, write_report
+from gatewise.report.markdown import write_markdown
+from gatewise.report.page import write_report
 
-__all__ = ["render_page", "write_report"]
+__all__ = ["write_markdown", "write_report"]

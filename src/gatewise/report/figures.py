@@ -1,15 +1,15 @@
-"""The plots of a report, as Plotly figures that hold their data.
+"""What the plots of all pages share: colours, names and layout of Plotly figures.
 
 Text and grid take the page's colours (light, dark or print) from its style sheet; lines keep
 theirs, which stand out on white and on black and for colour-blind eyes (after Okabe & Ito 2008),
 and differ in dash and marker too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 import plotly.graph_objects as go
-import polars as pl
 
 TRUTH_COLOUR = "#808080"
 LINES = (
@@ -26,60 +26,18 @@ LONGEST_LABEL = 40
 
 def label(text: str) -> str:
     """Text for a plot: short, and without the tags that Plotly would obey."""
-    short = text if len(text) <= LONGEST_LABEL else text[: LONGEST_LABEL - 1] + "…"
-    return escape(short, quote=False)
+    return escape(short(text), quote=False)
 
 
-def window_figure(window: pl.DataFrame, labels: Mapping[str, str], target: str) -> go.Figure:
-    """Forecasts against the truth over one window.
-
-    Args:
-        window: columns model, time, truth, forecast; the rows of one origin, sorted by time.
-        labels: how each model is shown, in the order of drawing.
-        target: name of the forecast column.
-    """
-    truth = window.unique("time", keep="first", maintain_order=True)
-    figure = go.Figure()
-    figure.add_scatter(
-        x=_times(truth),
-        y=truth["truth"].to_list(),
-        name="truth",
-        mode="lines",
-        line={"color": TRUTH_COLOUR, "width": 4},
-    )
-    for i, name in enumerate(labels):
-        rows = window.filter(pl.col("model") == name)
-        _add_line(figure, i, label(labels[name]), _times(rows), rows["forecast"].to_list())
-    _lay_out(figure, x_title=None, y_title=label(target))
-    return figure
+def short(text: str, longest: int = LONGEST_LABEL) -> str:
+    """Cut a text that is longer than ``longest`` characters, and say so by its last, "…"."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-def horizon_figure(
-    by_horizon: Mapping[str, Sequence[float | None]], labels: Mapping[str, str], y_title: str
-) -> go.Figure:
-    """The error at each step of the horizon, a line a model.
-
-    Args:
-        by_horizon: for each model the error of step 1, 2, ….
-        labels: how each model is shown, in the order of drawing.
-        y_title: what the error is called.
-    """
-    figure = go.Figure()
-    for i, name in enumerate(labels):
-        errors = list(by_horizon[name])
-        _add_line(figure, i, label(labels[name]), list(range(1, len(errors) + 1)), errors)
-    _lay_out(figure, x_title="step of the horizon", y_title=y_title)
-    figure.update_yaxes(rangemode="tozero")
-    return figure
-
-
-def _times(rows: pl.DataFrame) -> list[str]:
-    return rows["time"].dt.strftime("%Y-%m-%d %H:%M:%S").to_list()
-
-
-def _add_line(
-    figure: go.Figure, i: int, name: str, x: Sequence[object], y: Sequence[float | None]
+def add_line(
+    figure: go.Figure, i: int, name: str, x: Sequence[Any], y: Sequence[float | None]
 ) -> None:
+    """Draw the line of the ``i``-th model."""
     colour, dash, symbol = LINES[i % len(LINES)]
     figure.add_scatter(
         x=x,
@@ -91,10 +49,11 @@ def _add_line(
     )
 
 
-def _lay_out(figure: go.Figure, x_title: str | None, y_title: str) -> None:
+def lay_out(figure: go.Figure, x_title: str | None, y_title: str | None, height: int = 360) -> None:
+    """Give a figure the look that all have."""
     figure.update_layout(
         template="none",
-        height=360,
+        height=height,
         margin={"l": 60, "r": 10, "t": 10, "b": 50},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
@@ -105,3 +64,9 @@ def _lay_out(figure: go.Figure, x_title: str | None, y_title: str) -> None:
     )
     figure.update_xaxes(title_text=x_title, automargin=True)
     figure.update_yaxes(title_text=y_title, automargin=True)
+
+
+def faded(colour: str, opacity: float) -> str:
+    """Give a colour ``#rrggbb`` that lets through what lies behind it."""
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, {opacity})"

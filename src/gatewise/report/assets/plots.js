@@ -54,7 +54,7 @@ function plain(text) {
 function numbersOf(figure) {
   const rows = [["series", "x", "y", "value"]];
   for (const trace of figure.data) {
-    if (trace.visible === false) continue;
+    if (trace.visible === false || trace.visible === "legendonly") continue;
     const name = plain(trace.name);
     if (trace.z) {
       trace.z.forEach((row, i) => row.forEach((z, j) => rows.push([name, trace.x[j], plain(trace.y[i]), z])));
@@ -106,7 +106,9 @@ addEventListener("beforeprint", () => {
   document.documentElement.dataset.printing = "";
   redraw();
   for (const element of charts.keys()) {
-    if (!element.closest("[hidden]")) Plotly.relayout(element, {width: 680});
+    if (!element.closest("[hidden]")) {
+      Plotly.relayout(element, {width: Number(element.dataset.printWidth) || 680});
+    }
   }
 });
 addEventListener("afterprint", () => {
