@@ -57,7 +57,10 @@ function numbersOf(figure) {
     if (trace.visible === false || trace.visible === "legendonly") continue;
     const name = plain(trace.name);
     if (trace.z) {
-      trace.z.forEach((row, i) => row.forEach((z, j) => rows.push([name, trace.x[j], plain(trace.y[i]), z])));
+      trace.z.forEach((row, i) => {
+        const y = plain(trace.y[i]);
+        row.forEach((z, j) => rows.push([name, trace.x[j], y, z]));
+      });
     } else {
       (trace.x ?? []).forEach((x, i) => rows.push([name, x, trace.y[i], ""]));
     }
