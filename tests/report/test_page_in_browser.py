@@ -106,7 +106,7 @@ def test_band_that_is_shown_by_its_name_is_saved_too(make_run, browser):
     with opened(browser, path) as page:
         before = {row[0] for row in saved_numbers(page, "best window")}
         legend = page.locator('.chart[data-name="best window"] .legendtoggle')
-        names = page.locator('.chart[data-name="best window"] .legendtext').all_inner_texts()
+        names = page.locator('.chart[data-name="best window"] .legendtext').all_text_contents()
         legend.nth(names.index("LSTM 80 % band")).click()
         chart = "document.querySelector('.chart[data-name=\"best window\"]')"
         until(page, f"{chart}.data.every((trace) => trace.visible !== 'legendonly')")
