@@ -62,6 +62,41 @@ def test_compare_json_is_the_result_alone(gatewise: Gatewise, run: str) -> None:
     assert {"verdict", "cells", "baselines"} <= set(result)
 
 
+def test_compare_writes_the_report_of_a_finished_run_as_markdown(
+    gatewise: Gatewise, run: str
+) -> None:
+    done = gatewise("compare", "load.csv", *TINY, "--out", run, "--md", "report.md", "--quiet")
+    assert (done.code, done.err) == (0, "")
+    text = Path("report.md").read_text(encoding="utf-8")
+    result = json.loads(Path(run, "result.json").read_text())
+    assert f"**{result['verdict']['sentence']}**" in text
+    assert "### How it was done" in text
+
+
+@pytest.mark.parametrize(
+    ("path", "words"), [("nowhere/report.md", "no such folder"), (".", "a directory")]
+)
+def test_markdown_that_cannot_be_written_is_refused_before_any_training(
+    gatewise: Gatewise, path: str, words: str
+) -> None:
+    hourly(336).write_csv("load.csv")
+    done = gatewise("compare", "load.csv", *TINY, "--out", "new", "--md", path)
+    assert (done.code, done.out) == (2, "")
+    assert f"--md {path}: {words}" in done.err
+    assert not Path("new").exists()
+
+
+def test_markdown_in_a_folder_that_is_closed_is_refused(
+    gatewise: Gatewise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hourly(336).write_csv("load.csv")
+    monkeypatch.setattr("os.access", lambda _, mode: mode != os.W_OK)
+    done = gatewise("compare", "load.csv", *TINY, "--out", "new", "--md", "report.md")
+    assert done.code == 2
+    assert "--md report.md: cannot be written" in done.err
+    assert not Path("new").exists()
+
+
 def test_quiet_compare_says_nothing_but_the_result(gatewise: Gatewise, run: str) -> None:
     done = gatewise("compare", "load.csv", *TINY, "--out", run, "--quiet")
     assert done.err == ""

@@ -64,10 +64,11 @@ def test_first_test_forecast_is_blind_to_the_test_part(model):
     known_open = frame["open"].to_numpy()
     spoilt = spoilt_behind(frame, end).with_columns(open=known_open)  # known in the future
     honest, other = (results(model, panel_of(f)) for f in (frame, spoilt))
-    first = [f["forecast"].to_numpy()[:6] for _, f, _ in (honest, other)]
-    np.testing.assert_array_equal(*first)
-    later = [f["forecast"].to_numpy()[6:] for _, f, _ in (honest, other)]
-    assert not np.array_equal(*later)  # the check can fail: later origins do see it
+    for column in ("forecast", "low", "high"):  # a band sees no more than its forecast
+        first = [f[column].to_numpy()[:6] for _, f, _ in (honest, other)]
+        np.testing.assert_array_equal(*first)
+        later = [f[column].to_numpy()[6:] for _, f, _ in (honest, other)]
+        assert not np.array_equal(*later)  # the check can fail: later origins do see it
     if model == "lstm":
         errors = [h.drop("seconds") for *_, h in (honest, other)]
         assert errors[0].equals(errors[1])

@@ -13,6 +13,9 @@ import gatewise
 from gatewise.comparison import ArgumentError
 from gatewise.comparison.run import repeat
 from gatewise.data import DataError
+from gatewise.report import write_markdown
+from gatewise.report.run_files import read_run
+from gatewise.report.story import tell
 
 TINY = {"hidden_size": 4, "steps": 3, "folds": 4, "seeds": 1, "jobs": 1}
 DATA = {
@@ -73,6 +76,36 @@ def test_page_shows_what_was_taken_for_what(run):
     assert run.result["verdict"]["sentence"] in page
     assert ("takes for what" in page) == (run.result["task"] in ("classify", "tag"))
     assert ("writes</h2>" in page) == (run.result["task"] == "text")
+
+
+def test_page_breaks_the_error_down_and_lacks_nothing(run):
+    """Over all groups the error is that of the first seed's trials."""
+    story = tell(read_run(run.folder))
+    task, metric = run.result["task"], run.result["metric"]
+    titles = {
+        "classify": ["Error by length"],
+        "regress": ["Error by length"],
+        "tag": ["Error by place"],
+        "text": ["Error by kind of character", "Error by place"],
+    }[task]
+    assert [one.title for one in story.breakdowns] == titles
+    alike = ["Error by length: all cases are alike in it (4)."]
+    assert story.missing == (alike if task == "tag" else [])
+    trials = [
+        json.loads((run.folder / f"trials/gru-f{fold}-s0/result.json").read_text())
+        for fold in range(4)
+    ]
+    sizes = [trial["test_size"] for trial in trials]
+    error = np.average([trial["test"][metric] for trial in trials], weights=sizes)
+    for one in story.breakdowns:
+        assert sum(one.counts) == sum(sizes)
+        assert np.average(one.errors["gru"], weights=one.counts) == pytest.approx(error, rel=1e-5)
+
+
+def test_markdown_of_every_task_is_written(run, tmp_path):
+    text = write_markdown(run.folder, tmp_path / "report.md").read_text()
+    assert f"**{run.result['verdict']['sentence']}**" in text
+    assert ("takes for what" in text) == (run.result["task"] in ("classify", "tag"))
 
 
 def test_lost_trial_is_run_again_to_the_same_numbers(run, tmp_path):

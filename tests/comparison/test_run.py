@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -17,6 +18,9 @@ import gatewise
 from gatewise.comparison.run import repeat
 from gatewise.comparison.winner import winner
 from gatewise.data import DataError
+from gatewise.report.run_files import read_run
+from gatewise.report.story import tell
+from gatewise.report.tables import fold_differences
 
 TINY = {
     "target": "load",
@@ -84,6 +88,21 @@ def test_table_follows_from_the_forecasts_that_were_kept(whole):
         assert shown["mae"]["folds"][2] == pytest.approx(error, rel=1e-12)
         hours = (frames[0]["time"] - frames[0]["origin"]).dt.total_hours()
         assert hours.to_list() == frames[0]["step"].to_list()
+
+
+def test_page_tells_the_run_by_its_files(whole):
+    """A real run has every part, and each dot's mean is the difference that was tested."""
+    run = read_run(whole.folder)
+    for test in run.result["tests"]:
+        assert np.mean(fold_differences(run, test)) == pytest.approx(test["difference"], rel=1e-9)
+    story = tell(run)
+    assert story.missing == []
+    assert [window.kind for window in story.windows] == ["best", "median", "worst"]
+    assert story.band == 0.8
+    assert set(story.coverage) == set(run.labels)
+    assert all(0.3 < found.share < 1 for found in story.coverage.values())
+    assert len(run.trials) == 16
+    assert run.histories()["step"].max() == 10
 
 
 def test_same_call_again_trains_nothing_and_another_is_refused(whole, table):
