@@ -8,7 +8,7 @@ SOURCES := pyproject.toml constraints.txt CMakeLists.txt \
   $(filter-out native/tests/%,$(wildcard native/*.* native/*/*.*))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full test-cluster check sanitize fuzz ulp older bench docs results clean
+.PHONY: help demo test test-full test-cluster check sanitize fuzz ulp older bench docs results pictures clean
 
 help:           ## list the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,9 @@ docs: $(VENV)/.installed-test   ## write docs/support.md, what each backend can 
 
 results: $(VENV)/.installed-test ## write docs/results.md from the log of evaluations
 	$(BIN)/python docs/render_results.py
+
+pictures: $(VENV)/.installed-test ## write docs/pictures, the README's; needs Chromium
+	$(BIN)/python docs/render_pictures.py
 
 clean:          ## remove the environment, caches and runs
 	rm -rf $(VENV) gatewise-runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -12,7 +12,8 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is no
 
 
 @pytest.mark.parametrize(
-    "verb", ["demo", "test", "test-full", "test-cluster", "check", "bench", "docs"]
+    "verb",
+    ["demo", "test", "test-full", "test-cluster", "check", "bench", "docs", "pictures"],
 )
 @pytest.mark.parametrize(
     ("fails_on", "message"),
