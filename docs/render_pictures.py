@@ -27,17 +27,13 @@ def main() -> None:
         bikes = str(files("gatewise.data") / "bundled" / "bike_sharing.parquet")
         parts = {"target": "users", "time": "date_time", "future": ["holiday", "workingday"]}
         run = gatewise.compare(bikes, **parts, out=folder / "run")
-        models = [
-            gatewise.Forecaster(24, cell=cell, steps=600, random_state=0, progress=False, **parts)
-            for cell in ("lstm", "gru")
-        ]
-        lstm, gru = (model.fit(bikes) for model in models)
+        lstm = gatewise.Forecaster(24, steps=600, random_state=0, progress=False, **parts)
         pages = {
             "report": run.folder / "report.html",
             "inside": folder / "inside.html",
             "explain": write_explanation(folder / "explain.html"),
         }
-        gatewise.inspect(lstm, bikes, beside=gru).to_html(pages["inside"])
+        gatewise.inspect(lstm.fit(bikes), bikes).to_html(pages["inside"])
         PICTURES.mkdir(exist_ok=True)
         with launched() as browser:
             for name, path in pages.items():

@@ -42,6 +42,8 @@ TITLES: Mapping[str, Mapping[str, tuple[str, str]]] = {
 }
 """Each map's title, with the lecture notes' symbol and torch's letter, and what it shows."""
 
+_BAND = "rgba(213, 94, 0, 0.15)"
+
 _MOST_LABELS = 80
 """So many characters or words stand under the plots; of more, those that the mouse is over."""
 
@@ -107,6 +109,9 @@ def curves_row(view: View) -> Row:
                 mode="lines",
                 line=line,
                 text=texts if len(curve.x) == len(texts) else None,
+                showlegend=curve.role != "high",
+                fill="tonexty" if curve.role == "high" else None,
+                fillcolor=_BAND,
             )
         )
     drawn = sum(curve.role == "input" for curve in shown)
@@ -309,7 +314,14 @@ def _lay_out(figure: go.Figure, height: int) -> None:
         height=height,
         margin={"l": 50, "r": 10},
         font={"family": "system-ui, sans-serif", "size": 12},
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
+        legend={
+            "traceorder": "normal",
+            "orientation": "h",
+            "y": 1.0,
+            "yanchor": "bottom",
+            "x": 1,
+            "xanchor": "right",
+        },
         hoverlabel={"font": {"color": "white"}},
     )
     figure.update_xaxes(automargin=True)

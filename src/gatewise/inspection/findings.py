@@ -13,7 +13,7 @@ _MOST_NAMED = 8
 
 _PARTS = {
     "lstm": {"input": "update gate", "forget": "forget gate", "output": "output gate"},
-    "gru": {"reset": "relevance gate", "update": "keep gate (1 − Γu)"},
+    "gru": {"reset": "relevance gate", "update": "gate z = 1 − Γu"},
     "rnn": {},
 }
 
@@ -43,10 +43,10 @@ def _memory(view: View, measures: Measures, reverse: bool) -> list[str]:
     for_ever = np.flatnonzero(np.isinf(measures.half_life))
     if for_ever.size:
         said.append(f"{_units(for_ever, units)} never forget{_s(for_ever)} anything.")
-    fast = int((half_lives < 1).sum())
+    fast, one = int((half_lives < 1).sum()), _lasts(view, 1)
     if fast:
         said.append(
-            f"{fast} of {units} units forget{'s' if fast == 1 else ''} more than half in one step: "
+            f"{fast} of {units} units forget{'s' if fast == 1 else ''} more than half in {one}: "
             "they look at the present."
         )
     if measures.retention is not None:
