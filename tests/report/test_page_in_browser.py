@@ -138,6 +138,26 @@ def test_tables_can_be_scrolled_and_opened_by_the_keyboard(make_run, browser):
         until(page, "document.querySelector('details[open] .wide').scrollLeft > 0")
 
 
+@pytest.mark.parametrize("kind", ["forecasts", "labels"])
+def test_nothing_is_wider_than_the_paper(make_run, make_labels_run, browser, kind):
+    """On A4 what stands out to the right would be lost: no table can be scrolled there."""
+    labels = [f"label {number}" for number in range(22)]
+    path = write_report(make_run() if kind == "forecasts" else make_labels_run(labels))
+    with opened(browser, path, dark=True) as page:
+        page.set_viewport_size({"width": 718, "height": 1000})
+        page.emulate_media(media="print")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        page.wait_for_timeout(300)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 718
+        ends = page.evaluate(
+            "[...document.querySelectorAll('table, .main-svg')]"
+            ".map((each) => each.getBoundingClientRect().right)"
+        )
+        assert max(ends) <= 718
+        assert page.locator("details:not([open])").count() == 0
+        screenshot(page, f"report-paper-{kind}")
+
+
 def test_print_has_the_whole_story(make_run, browser, tmp_path):
     run_dir = make_run()
     path = write_report(run_dir)

@@ -66,7 +66,7 @@ def _draw_pairs(
                 y=[name, name],
                 name=f"{confidence} % interval",
                 mode="lines",
-                line={"color": faded(_ACCENT, 0.45), "width": 9},
+                line={"color": faded(_ACCENT, 0.6), "width": 9},
                 **place,
             )
     for fold in range(folds):
@@ -303,7 +303,7 @@ def _add_point(
             y=[error["low"], error["high"]],
             name=f"{name}, interval",
             mode="lines",
-            line={"color": faded(colour, 0.5), "width": 5},
+            line={"color": faded(colour, 0.6), "width": 5},
             legendgroup=name,
             showlegend=False,
         )
