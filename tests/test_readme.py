@@ -51,7 +51,8 @@ def test_readme_commands_run(bikes):
         for line in block.splitlines()
         if line.startswith("$ gatewise")
     ]
-    verbs = ["compare", "compare", "fit", "predict", "compare", "fit", "generate"]
+    verbs = ["compare", "explain", "compare", "fit", "predict", "inspect"]
+    verbs += ["compare", "fit", "generate"]
     assert [c.split()[1] for c in commands] == verbs
     for command in commands[1:]:
         verb, *words = shlex.split(command)[1:]
