@@ -108,10 +108,10 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 addEventListener("beforeprint", () => {
   document.documentElement.dataset.printing = "";
   redraw();
-  for (const element of charts.keys()) {
-    if (!element.closest("[hidden]")) {
-      Plotly.relayout(element, {width: Number(element.dataset.printWidth) || 680});
-    }
+  for (const [element, {layout}] of charts) {
+    if (element.closest("[hidden]")) continue;
+    const width = Number(element.dataset.printWidth) || 680;
+    Plotly.relayout(element, {width, height: Math.min(layout.height, 940)}); // a page holds it
   }
 });
 addEventListener("afterprint", () => {
