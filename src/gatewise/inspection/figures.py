@@ -3,16 +3,15 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from gatewise.inspection.measures import NEAR, Measures, Numbers
-from gatewise.inspection.view import Axis, Curve, Place, View
-from gatewise.report.figures import LINES, TRUTH_COLOUR, label
+from gatewise.inspection.stacking import SEQUENTIAL, Row, bins, stack, visible
+from gatewise.inspection.view import Axis, Curve, View
+from gatewise.report.figures import LINES, TRUTH_COLOUR, faded, label, lay_out
 
 MOST_COLUMNS = 400
 """A heat map has so many columns at most: about what a screen shows apart."""
@@ -20,7 +19,6 @@ MOST_COLUMNS = 400
 MOST_CURVES = 6
 """So many inputs are drawn, those that vary most."""
 
-SEQUENTIAL = "Cividis"  # made for colour-blind eyes (Nuñez et al. 2018)
 DIVERGING = [[0, "#0072B2"], [0.5, "#F7F7F7"], [1, "#D55E00"]]
 
 TITLES: Mapping[str, Mapping[str, tuple[str, str]]] = {
@@ -42,25 +40,12 @@ TITLES: Mapping[str, Mapping[str, tuple[str, str]]] = {
 }
 """Each map's title, with the lecture notes' symbol and torch's letter, and what it shows."""
 
-_BAND = "rgba(213, 94, 0, 0.15)"
-
-_MOST_LABELS = 80
-"""So many characters or words stand under the plots; of more, those that the mouse is over."""
+_BAND = faded(LINES[1][0], 0.15)
 
 RETENTION_TITLE = "The same, unit by unit"
 
 
 _MINUTE = re.compile(r"\d+-\d\d-\d\d \d\d:\d\d:00")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One plot in a stack: its traces, how high it is in pixels, and how its y axis is drawn."""
-
-    title: str
-    height: int
-    traces: Sequence[Any]
-    yaxis: dict[str, Any] = field(default_factory=dict)
 
 
 def gates_figure(view: View, measures: Measures, columns: int = MOST_COLUMNS) -> go.Figure:
@@ -211,11 +196,11 @@ def saturation_figure(measures: Measures) -> go.Figure:
             text=[f"unit {unit}" for unit in range(len(measures.near_one[name]))],
             hovertemplate="%{text}: near 1 in %{x:.0%}, near 0 in %{y:.0%} of the steps",
         )
-    _lay_out(figure, 380)
+    lay_out(figure, f"share of steps above {1 - NEAR}", f"share of steps below {NEAR}", 380)
     share = {"range": [-0.03, 1.03], "tickformat": ".0%"}
-    figure.update_xaxes(title_text=f"share of steps above {1 - NEAR}", **share)
-    figure.update_yaxes(title_text=f"share of steps below {NEAR}", **share)
-    figure.update_layout(margin={"b": 50, "t": 40})
+    figure.update_xaxes(**share)
+    figure.update_yaxes(**share)
+    figure.update_layout(margin={"t": 40}, hovermode="closest")
     return figure
 
 
@@ -240,92 +225,6 @@ def unit_map(
     )
     height = int(min(max(70, 3 * len(order)), 220))
     return Row(title, height, [heat], {"type": "category", "autorange": "reversed", "nticks": 8})
-
-
-def bins(places: Sequence[Place], numbers: Numbers, columns: int) -> tuple[list[Place], Numbers]:
-    """Average (T, N) numbers over at most ``columns`` runs of neighbouring steps.
-
-    Returns:
-        For each run the place of its middle step, and its averages (C, N).
-    """
-    steps = len(numbers)
-    if steps <= columns:
-        return list(places), numbers
-    edges = np.linspace(0, steps, columns + 1).round().astype(int)
-    sums = np.add.reduceat(numbers, edges[:-1], axis=0)
-    middle = (edges[:-1] + edges[1:] - 1) // 2
-    return [places[m] for m in middle], sums / np.diff(edges)[:, None]
-
-
-def stack(rows: Sequence[Row], axis: Axis) -> go.Figure:
-    """Draw plots under each other over one time axis."""
-    gap, top, bottom = 34, 70, 50
-    heights = [row.height for row in rows]
-    inner = sum(heights) + gap * (len(rows) - 1)
-    figure = make_subplots(
-        rows=max(len(rows), 1),
-        cols=1,
-        shared_xaxes=True,
-        row_heights=heights or None,
-        vertical_spacing=gap / max(inner, 1) if len(rows) > 1 else 0,
-        subplot_titles=[label(row.title) for row in rows],
-    )
-    for number, row in enumerate(rows, start=1):
-        for trace in row.traces:
-            figure.add_trace(trace, row=number, col=1)
-            _place_bar(figure.data[-1], figure, number)
-        figure.update_yaxes(**row.yaxis, row=number, col=1)
-    _lay_out(figure, inner + top + bottom)
-    figure.update_layout(
-        margin={"t": top, "b": bottom},
-        legend={"y": 1 + 22 / max(inner, 1), "x": 0, "xanchor": "left"},  # above the first title
-        coloraxis={
-            "colorscale": SEQUENTIAL,
-            "cmin": 0,
-            "cmax": 1,
-            "colorbar": {"thickness": 10, "lenmode": "fraction", **_beside_shared(figure)},
-        },
-    )
-    figure.update_annotations(x=0, xanchor="left", font={"size": 13})
-    figure.update_xaxes(title_text=axis.title, row=len(rows) or 1, col=1)
-    _mark_steps(figure, axis)
-    return figure
-
-
-def _place_bar(trace: Any, figure: go.Figure, row: int) -> None:
-    """Put a heat map's own colour bar beside it."""
-    if trace.type != "heatmap" or trace.coloraxis:
-        return
-    low, high = figure.get_subplot(row, 1).yaxis.domain
-    trace.colorbar.update(y=(low + high) / 2, len=high - low, lenmode="fraction", thickness=10)
-
-
-def _beside_shared(figure: go.Figure) -> dict[str, float]:
-    """Give the height and middle of what shares one colour bar."""
-    shared = [t.yaxis for t in figure.data if t.type == "heatmap" and t.coloraxis]
-    domains = [figure.layout["yaxis" + name[1:]].domain for name in shared] or [(0, 1)]
-    low, high = min(d[0] for d in domains), max(d[1] for d in domains)
-    return {"y": (low + high) / 2, "len": high - low}
-
-
-def _lay_out(figure: go.Figure, height: int) -> None:
-    figure.update_layout(
-        template="none",
-        height=height,
-        margin={"l": 50, "r": 10},
-        font={"family": "system-ui, sans-serif", "size": 12},
-        legend={
-            "traceorder": "normal",
-            "orientation": "h",
-            "y": 1.0,
-            "yanchor": "bottom",
-            "x": 1,
-            "xanchor": "right",
-        },
-        hoverlabel={"font": {"color": "white"}},
-    )
-    figure.update_xaxes(automargin=True)
-    figure.update_yaxes(automargin=True)
 
 
 def _shown(curves: Sequence[Curve]) -> list[Curve]:
@@ -363,22 +262,3 @@ def output_names(view: View) -> list[str]:
 
 def _quoted(text: str | None) -> str:
     return "" if text is None else f" {label(visible(text))}"
-
-
-def visible(text: str) -> str:
-    """Show spaces and line ends, which would not be seen."""
-    return text.replace(" ", "␣").replace("\n", "⏎").replace("\t", "⇥")
-
-
-def _mark_steps(figure: go.Figure, axis: Axis) -> None:
-    """Write under the last plot what stands at each step, where there is room for it."""
-    if axis.labels and len(axis.labels) <= _MOST_LABELS:
-        texts = [label(visible(text)) for text in axis.labels]
-        longest = max(len(text) for text in texts)
-        figure.update_xaxes(
-            tickmode="array",
-            tickvals=list(axis.inputs),
-            ticktext=texts,
-            tickangle=0 if longest == 1 else -60,
-            tickfont={"size": 10},
-        )

@@ -1,20 +1,21 @@
 // The page of a look inside: which layer is shown, the curves of a unit, the curve of an output.
 "use strict";
 
-const LOOKS = [["#0072B2", "solid"], ["#D55E00", "dash"], ["#009E73", "dashdot"], ["#AA4499", "dot"]];
-
 function isMap(trace) {
   return trace.type === "heatmap";
 }
 
 // A unit's curves are its rows in the heat maps, as they are shown.
-function unitFigure(maps, unit) {
+function unitFigure(maps, unit, lines) {
   const data = maps
     .filter((map) => map.y.includes(unit))
     .map((map, i) => ({
       type: "scatter", mode: "lines", name: map.name.replace(/ \(.*/, ""), x: map.x,
       y: map.z[map.y.indexOf(unit)],
-      line: {color: LOOKS[i % 4][0], dash: LOOKS[i % 4][1], width: i < 4 ? 1.5 : 3},
+      line: {
+        color: lines[i % lines.length][0], dash: lines[i % lines.length][1],
+        width: i < lines.length ? 1.5 : 3,
+      },
     }));
   const layout = {
     height: 300, margin: {l: 50, r: 10, t: 40, b: 40}, hovermode: "x",
@@ -28,9 +29,10 @@ function connectUnits(section) {
   const select = section.querySelector("select.unit");
   if (!select) return;
   const [chart, curves] = section.querySelectorAll(".chart");
-  const maps = charts.get(chart).data.filter(isMap);
+  const {data, layout} = charts.get(chart);
+  const maps = data.filter(isMap);
   const show = () => {
-    draw(curves, unitFigure(maps, select.value));
+    draw(curves, unitFigure(maps, select.value, layout.meta.lines));
   };
   show();
   addButtons(curves, curves.dataset.name);
