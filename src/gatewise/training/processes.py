@@ -1,5 +1,6 @@
 """The processes that train together: one, or those that ``torchrun`` has started."""
 
+import atexit
 import logging
 import os
 import warnings
@@ -112,6 +113,12 @@ class Processes:
         return values
 
 
+def _leave() -> None:
+    """Leave the group of processes: torch's gloo threads abort an exit that finds them running."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 def _fabric(execution: Execution) -> Fabric:
     if execution.precision not in _PRECISIONS:
         raise TrainingError(
@@ -133,7 +140,10 @@ def _fabric(execution: Execution) -> Fabric:
                 strategy=strategy,
                 precision=execution.precision,  # type: ignore[arg-type]
             )
+        joined = torch.distributed.is_available() and torch.distributed.is_initialized()
         fabric.launch()
+        if count > 1 and not joined:
+            atexit.register(_leave)
     except (ImportError, RuntimeError, ValueError) as error:  # unknown, or not in this machine
         raise TrainingError(
             f"device {execution.device!r} cannot be used, try 'cpu' or 'auto': {error}"
