@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import launched
+
+pytest.register_assert_rewrite("browser", "looks")
+from browser import launched  # noqa: E402 - rewritten first, so that a failure shows its values
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -253,6 +253,16 @@ def test_presets_do_what_they_say(page: Any) -> None:
     assert page.get_by_role("button", name="Count the ones").is_hidden()
 
 
+def test_page_without_room_draws_all_the_same(page: Any) -> None:
+    for width in (40, 1280):  # the browser's complaints are looked at when the page is closed
+        page.set_viewport_size({"width": width, "height": 600})
+        widths = page.locator("#chain rect").evaluate_all(
+            "all => all.map(r => +r.getAttribute('width'))"
+        )
+        assert len(widths) > 40
+        assert min(widths) > 0
+
+
 def test_steps_are_walked_by_keys_and_buttons(page: Any) -> None:
     def now() -> str:
         return page.locator("#now").inner_text().removesuffix(" of 8")

@@ -3,6 +3,7 @@
 
 const CHAIN = {top: 24, line: 58, bars: 74, barHeight: 40, bottom: 168, input: 206, height: 224};
 const LEFT = 60; // room for c⟨0⟩ and a⟨0⟩
+const LEAST_WIDTH = 280; // also of a page that is not laid out yet, and has no width
 
 const BARS = {
   lstm: [["forget", "Γ_{f}"], ["update", "Γ_{u}"], ["output", "Γ_{o}"]],
@@ -72,7 +73,7 @@ function memoryLine(steps, places, width) {
 }
 
 function drawChain(svg, cell, steps, chosen) {
-  const width = svg.parentElement.clientWidth;
+  const width = Math.max(svg.parentElement.clientWidth, LEAST_WIDTH);
   svg.setAttribute("viewBox", `0 0 ${width} ${CHAIN.height}`);
   const places = placesOf(steps.length, width);
   const start = steps[0].before;
