@@ -1,6 +1,6 @@
 """Write docs/pictures: the pages of a comparison, of a look inside, and of the equations, as PNG.
 
-Needs Chromium and the tests' requirements; trains on the bundled data, two minutes on two cores.
+Needs Chromium and the tests' requirements; trains on the bundled data for a minute or two.
 """
 
 import sys

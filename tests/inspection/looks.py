@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
 from gatewise.estimators.loading import network_of
@@ -22,6 +23,23 @@ def state_of(model: Any) -> list[Any]:
         for name, module in net.named_modules()
     ]
     return [*weights, *modules]
+
+
+def check_left_alone(
+    model: Any, look: Callable[[], View], home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Check that a look leaves a model in training mode as it was, also one that ends in an error.
+
+    ``home`` is the module of the view, which takes gradients after all else.
+    """
+    network_of(model).train()
+    before = state_of(model)
+    look()
+    assert state_of(model) == before
+    monkeypatch.setattr(f"gatewise.inspection.{home}.gradient_rows", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        look()
+    assert state_of(model) == before
 
 
 def own_run(model: Any, run: Callable[[], Any]) -> tuple[np.ndarray, np.ndarray]:

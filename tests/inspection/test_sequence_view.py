@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from looks import check_form, close, own_run, state_of, traced_h_n
+from looks import check_form, check_left_alone, close, own_run, traced_h_n
 
 from gatewise import DataError, SequenceClassifier, SequenceRegressor, load
 from gatewise.data.read_sequences import read_sequences
@@ -111,14 +111,7 @@ def test_regressor_is_seen_as_it_predicts(regressor: SequenceRegressor) -> None:
 def test_looking_leaves_the_model_as_it_was(
     classifier: SequenceClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    classifier.model_.net.train()
-    before = state_of(classifier)
-    view_of(classifier, X)
-    assert state_of(classifier) == before
-    monkeypatch.setattr("gatewise.inspection.sequence_view.gradient_rows", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        view_of(classifier, X)
-    assert state_of(classifier) == before
+    check_left_alone(classifier, lambda: view_of(classifier, X), "sequence_view", monkeypatch)
 
 
 def test_steps_cut_what_is_shown_and_not_what_is_read(classifier: SequenceClassifier) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from looks import check_form, close, own_run, state_of, traced_h_n
+from looks import check_form, check_left_alone, close, own_run, traced_h_n
 
 from gatewise import DataError, SequenceTagger
 from gatewise.inspection.choice import Choice
@@ -109,11 +109,10 @@ def test_long_sequences_have_two_hundred_rows(numbers: SequenceTagger) -> None:
     assert np.mean(np.array(own) > np.median(view.influence.values)) > 0.95
 
 
-def test_looking_leaves_the_model_as_it_was(words: SequenceTagger) -> None:
-    words.model_.net.train()
-    before = state_of(words)
-    view_of(words, WORDS)
-    assert state_of(words) == before
+def test_looking_leaves_the_model_as_it_was(
+    words: SequenceTagger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_left_alone(words, lambda: view_of(words, WORDS), "tag_view", monkeypatch)
 
 
 def test_data_of_the_other_kind_is_told(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from looks import check_form, close, own_run, state_of
+from looks import check_form, check_left_alone, close, own_run
 
 from gatewise import DataError, LanguageModel
 from gatewise.inspection.choice import Choice
@@ -116,12 +116,11 @@ def test_files_are_read(model: LanguageModel, tmp_path: Path) -> None:
     assert view_of(model, path).about.startswith("play.txt: 400 characters")
 
 
-def test_looking_leaves_the_model_as_it_was(model: LanguageModel) -> None:
-    model.model_.train()
-    before = state_of(model)
-    with torch.no_grad():
-        view_of(model, TEXT, Choice(steps=5))
-    assert state_of(model) == before
+def test_looking_leaves_the_model_as_it_was(
+    model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = torch.no_grad()(lambda: view_of(model, TEXT, Choice(steps=5)))
+    check_left_alone(model, look, "text_view", monkeypatch)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from gatewise.report.breakdowns import (
     MOST_BINS,
     MOST_LABELS,
     break_down,
-    confusion_table,
+    count_confusions,
     kind_of,
 )
 
@@ -107,7 +107,7 @@ def test_kind_of_a_symbol(symbol, kind):
 def test_rarest_labels_are_counted_together():
     names = [f"k{number:02}" for number in range(MOST_LABELS + 2)]
     truth = names[:MOST_LABELS] * 2 + names[MOST_LABELS:]
-    confusion = confusion_table(pl.DataFrame({"truth": truth, "predicted": truth}))
+    confusion = count_confusions(pl.DataFrame({"truth": truth, "predicted": truth}))
     assert confusion.labels == [*names[:MOST_LABELS], "other"]
     assert [confusion.counts[at][at] for at in range(MOST_LABELS + 1)] == [2] * (MOST_LABELS + 1)
     assert confusion.others

@@ -16,6 +16,12 @@ def by_name(figure, axis="x"):
     return {t["name"]: t for t in figure["data"] if t.get("xaxis", "x") == axis}
 
 
+def leave_one(result):
+    """Leave the GRU alone with the baseline."""
+    result["cells"] = result["cells"][1:]
+    result["tests"] = result["tests"][2:]
+
+
 def test_dots_are_the_relative_differences_of_each_fold(make_run):
     run_dir = make_run()
     result = result_of(run_dir)
@@ -57,10 +63,6 @@ def test_every_dot_bar_and_margin_lies_inside_its_panel(make_run):
 
 def test_one_cell_alone_is_tested_against_the_baseline(make_run):
     run_dir = make_run()
-
-    def leave_one(result):
-        result["cells"] = result["cells"][1:]
-        result["tests"] = result["tests"][2:]
 
     change_result(run_dir, leave_one)
     figure = read_page(write_report(run_dir)).plot("differences")
@@ -164,10 +166,6 @@ def test_cost_that_was_not_measured_is_not_drawn(make_run):
 
 def test_costs_of_one_cell_are_drawn_in_the_middle(make_run):
     run_dir = make_run()
-
-    def leave_one(result):
-        result["cells"] = result["cells"][1:]
-        result["tests"] = result["tests"][2:]
 
     change_result(run_dir, leave_one)
     figure = read_page(write_report(run_dir)).plot("error against parameters")

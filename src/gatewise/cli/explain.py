@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gatewise.cli import options
 from gatewise.cli.options import check_out, open_page
 
 
@@ -19,7 +20,7 @@ class ExplainedCell(str, Enum):
 def explain(
     out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("gatewise-explain.html"),
     cell: Annotated[ExplainedCell, typer.Option(help="What is shown first.")] = ExplainedCell.lstm,
-    open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    open_it: options.Open = False,
 ) -> None:
     """Write a page that shows how LSTM and GRU work: gates, memory and equations, step by step.
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from gatewise.cli import options
 from gatewise.cli.options import check_out, open_page, say
 
 
@@ -32,7 +33,7 @@ def inspect(
         int | None, typer.Option(min=1, help="Show so many steps. [default: all; text: 400]")
     ] = None,
     out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("gatewise-inside.html"),
-    open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    open_it: options.Open = False,
 ) -> None:
     """Show the gates, the memory line and what the output leans on, over one sequence.
 

@@ -163,6 +163,7 @@ Compile = Annotated[bool, typer.Option("--compile", help="Train through torch.co
 TensorBoard = Annotated[Path | None, typer.Option(help="Folder for TensorBoard's files.")]
 Seed = Annotated[int, typer.Option(min=0, help="Fixes everything random.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but the result.")]
+Open = Annotated[bool, typer.Option("--open", help="Open the page in the browser.")]
 DataArgument = Annotated[Path | None, typer.Argument(help="CSV, TSV (also .gz) or Parquet file.")]
 
 

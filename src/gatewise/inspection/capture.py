@@ -80,17 +80,23 @@ def _on_cpu(value: Any) -> Any:
     return value.detach().cpu() if isinstance(value, Tensor) else value
 
 
-def first_steps(layers: list[LayerTrace], steps: int) -> list[LayerTrace]:
-    """Cut traces after so many steps; half-lives stay those of the whole sequence."""
+def first_steps(layers: list[LayerTrace], steps: int, sequence: int = 0) -> list[LayerTrace]:
+    """Give so many steps of one sequence, (steps, 1, ·) each, on the CPU and without gradients.
+
+    Half-lives stay those of all that was traced.
+    """
+
+    def piece(tensor: Tensor | None) -> Any:
+        return None if tensor is None else _on_cpu(tensor[:steps, sequence : sequence + 1])
 
     def cut(direction: DirectionTrace) -> DirectionTrace:
         return DirectionTrace(
-            hidden=direction.hidden[:steps],
-            cell=None if direction.cell is None else direction.cell[:steps],
-            candidate=None if direction.candidate is None else direction.candidate[:steps],
-            gates={name: gate[:steps] for name, gate in direction.gates.items()},
-            retention=None if direction.retention is None else direction.retention[:steps],
-            half_life=direction.half_life,
+            hidden=piece(direction.hidden),
+            cell=piece(direction.cell),
+            candidate=piece(direction.candidate),
+            gates={name: piece(gate) for name, gate in direction.gates.items()},
+            retention=piece(direction.retention),
+            half_life=_on_cpu(direction.half_life),
         )
 
     return [

@@ -2,13 +2,14 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
 from gatewise.inspection.measures import NEAR, Measures, Numbers
+from gatewise.inspection.names import NAMES
 from gatewise.inspection.stacking import SEQUENTIAL, Row, bins, stack, visible
 from gatewise.inspection.view import Axis, Curve, View
 from gatewise.report.figures import LINES, TRUTH_COLOUR, faded, label, lay_out
@@ -21,29 +22,9 @@ MOST_CURVES = 6
 
 DIVERGING = [[0, "#0072B2"], [0.5, "#F7F7F7"], [1, "#D55E00"]]
 
-TITLES: Mapping[str, Mapping[str, tuple[str, str]]] = {
-    "lstm": {
-        "input": ("Update gate Γu (i)", "how much of the candidate is written"),
-        "forget": ("Forget gate Γf (f)", "how much of the memory is kept"),
-        "output": ("Output gate Γo (o)", "how much of the memory is shown"),
-        "candidate": ("Candidate c̃ (g)", "what could be written"),
-        "cell": ("Memory cell c", "what is remembered"),
-        "hidden": ("Hidden state a (h)", "what is passed on"),
-    },
-    "gru": {
-        "reset": ("Relevance gate Γr (r)", "how much of the old state the candidate sees"),
-        "update": ("Keep gate 1 − Γu (z)", "how much of the old state is kept"),
-        "candidate": ("Candidate c̃ (n)", "what could be written"),
-        "hidden": ("State c = a (h)", "the memory, and what is passed on"),
-    },
-    "rnn": {"hidden": ("Hidden state a (h)", "what is passed on")},
-}
-"""Each map's title, with the lecture notes' symbol and torch's letter, and what it shows."""
-
 _BAND = faded(LINES[1][0], 0.15)
 
-RETENTION_TITLE = "The same, unit by unit"
-
+_SHARED = {"coloraxis": "coloraxis"}  # from 0 to 1, with one colour bar for all
 
 _MINUTE = re.compile(r"\d+-\d\d-\d\d \d\d:\d\d:00")
 
@@ -109,9 +90,9 @@ def map_rows(view: View, measures: Measures, columns: int) -> list[Row]:
     """Lay out a heat map of each gate and state."""
     rows = []
     for name, numbers in measures.maps.items():
-        is_gate, (title, _) = name in measures.gates, TITLES[view.cell][name]
+        title = NAMES[view.cell][name].title
         limit = 1.0 if name == "candidate" else _limit(numbers)
-        colours = "coloraxis" if is_gate else _signed(limit)
+        colours = _SHARED if name in measures.gates else _signed(limit)
         rows.append(unit_map(view.axis, numbers, measures.order_of(name), title, columns, colours))
     return rows
 
@@ -139,7 +120,7 @@ def memory_rows(view: View, measures: Measures, columns: int) -> list[Row]:
     order = measures.order
     return [
         curve,
-        unit_map(view.axis, measures.retention, order, RETENTION_TITLE, columns, "coloraxis"),
+        unit_map(view.axis, measures.retention, order, "The same, unit by unit", columns, _SHARED),
     ]
 
 
@@ -210,18 +191,17 @@ def unit_map(
     order: np.ndarray,
     title: str,
     columns: int,
-    colours: Any,
+    colours: dict[str, Any],
 ) -> Row:
     """Lay out a heat map of (T, H) numbers, a row a unit in ``order``, binned for the screen."""
     places, shown = bins(axis.steps, numbers, columns)
-    own = {"coloraxis": colours} if isinstance(colours, str) else colours
     heat = go.Heatmap(
         x=places,
         y=[str(unit) for unit in order],
         z=shown[:, order].T.astype(np.float32),
         name=label(title),
         hovertemplate="unit %{y}, %{x}: %{z:.3f}<extra></extra>",
-        **own,
+        **colours,
     )
     height = int(min(max(70, 3 * len(order)), 220))
     return Row(title, height, [heat], {"type": "category", "autorange": "reversed", "nticks": 8})

@@ -6,16 +6,11 @@ import numpy as np
 
 from gatewise.inspection.durations import counted, duration, round_spans
 from gatewise.inspection.measures import NEAR, Measures
+from gatewise.inspection.names import NAMES
 from gatewise.inspection.view import View
 
 _MOST_NAMED = 8
 """So many units are named one by one; the table has all."""
-
-_PARTS = {
-    "lstm": {"input": "update gate", "forget": "forget gate", "output": "output gate"},
-    "gru": {"reset": "relevance gate", "update": "gate z = 1 − Γu"},
-    "rnn": {},
-}
 
 
 def findings(view: View, measures: Measures, *, reverse: bool = False) -> list[str]:
@@ -64,10 +59,9 @@ def _holding(view: View, half_lives: np.ndarray) -> str:
     steps = len(view.axis.steps)
     step = _step_seconds(view)
     if step is None:
-        thing = view.axis.title if view.axis.title != "time" else "step"
         span = view.axis.span
         rounds = [n for n in (1_000, 500, 200, 100, 50, 20, 10, 5, 2) if n <= 10 * steps * span]
-        limits = [(counted(n, thing), n / span) for n in rounds]
+        limits = [(_span(view, n), n / span) for n in rounds]
     else:
         limits = [(name, s / step) for name, s in round_spans(step, 10 * steps * step)]
     for name, limit in limits:
@@ -81,7 +75,8 @@ def _holding(view: View, half_lives: np.ndarray) -> str:
 def _gates(view: View, measures: Measures) -> list[str]:
     """Say which gates stand still, and which are mostly shut or open."""
     said = []
-    for name, gate in _PARTS[view.cell].items():
+    for name in measures.gates:
+        gate = NAMES[view.cell][name].said
         shut, opened = measures.near_zero[name], measures.near_one[name]
         units = len(shut)
         never_open = np.flatnonzero(measures.maps[name].max(0) < NEAR)
@@ -117,12 +112,7 @@ def _leaning(view: View) -> list[str]:
         return ["No output leans on any input."]
     reached = np.cumsum(weights) / total
     half, most = (int(np.searchsorted(reached, share)) + 1 for share in (0.5, 0.9))
-    seconds = view.axis.seconds
-    if seconds is None:
-        thing = view.axis.title if view.axis.title != "time" else "step"
-        near, far = counted(half, thing), counted(most, thing)
-    else:
-        near, far = duration(half * seconds), duration(most * seconds)
+    near, far = _span(view, half), _span(view, most)
     return [f"Half of what is leant on lies within {near}, nine tenths within {far}."]
 
 
@@ -148,13 +138,16 @@ def half_life_text(view: View, steps: float) -> str:
 
 def _lasts(view: View, steps: float) -> str:
     """Say how long so many steps of the recurrence last."""
-    seconds = _step_seconds(view)
-    if seconds is not None:
-        return duration(steps * seconds)
-    if np.isinf(steps):
+    return _span(view, steps * view.axis.span)
+
+
+def _span(view: View, inputs: float) -> str:
+    """Say how long so many input steps last: a time, where steps are time."""
+    if view.axis.seconds is not None:
+        return duration(inputs * view.axis.seconds)
+    if np.isinf(inputs):
         return "for ever"
-    thing = view.axis.title if view.axis.title != "time" else "step"
-    return counted(steps * view.axis.span, thing)
+    return counted(inputs, view.axis.title if view.axis.title != "time" else "step")
 
 
 def _step_seconds(view: View) -> float | None:

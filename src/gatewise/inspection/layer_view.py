@@ -1,14 +1,11 @@
 """A trace as a view: one sequence of what went on in a layer object."""
 
-from typing import Any
-
 import torch
-from torch import Tensor
 
-from gatewise.inspection.capture import named
+from gatewise.inspection.capture import first_steps, named
 from gatewise.inspection.influence import layer_influence
 from gatewise.inspection.view import Axis, Curve, View
-from gatewise.tracing import DirectionTrace, LayerTrace, Trace
+from gatewise.tracing import Trace
 
 
 def view_of_trace(trace: Trace, sequence: int = 0) -> View:
@@ -42,31 +39,6 @@ def view_of_trace(trace: Trace, sequence: int = 0) -> View:
             Curve(f"x[{feature}]", "input", steps, x[:, feature].double().cpu().numpy())
             for feature in range(x.shape[1])
         ],
-        layers=[_of_one(found, sequence, length) for found in trace.layers],
+        layers=first_steps(trace.layers, length, sequence),
         influence=influence,
-    )
-
-
-def _of_one(layer: LayerTrace, sequence: int, length: int) -> LayerTrace:
-    reverse = layer.reverse
-    return LayerTrace(
-        _direction(layer.forward, sequence, length),
-        None if reverse is None else _direction(reverse, sequence, length),
-    )
-
-
-def _direction(found: DirectionTrace, sequence: int, length: int) -> DirectionTrace:
-    def one(tensor: Tensor) -> Tensor:
-        return tensor[:length, sequence : sequence + 1].detach().cpu()
-
-    def maybe(tensor: Tensor | None) -> Any:
-        return None if tensor is None else one(tensor)
-
-    return DirectionTrace(
-        hidden=one(found.hidden),
-        cell=maybe(found.cell),
-        candidate=maybe(found.candidate),
-        gates={name: one(gate) for name, gate in found.gates.items()},
-        retention=maybe(found.retention),
-        half_life=None if found.half_life is None else found.half_life.detach().cpu(),
     )

@@ -13,6 +13,7 @@ from gatewise.files import write_atomic
 from gatewise.inspection import figures
 from gatewise.inspection.findings import findings, half_life_text
 from gatewise.inspection.measures import NEAR, Measures, measure
+from gatewise.inspection.names import NAMES
 from gatewise.inspection.packing import BYTES_A_NUMBER, packed
 from gatewise.inspection.view import View
 from gatewise.report.rendering import render
@@ -80,45 +81,25 @@ class Inspection:
             The page, under 8 MB: heat maps of very many units and layers are binned coarser.
         """
         blocks = sorted({(s.layer, DIRECTIONS.index(s.direction)) for v in self.sights for s in v})
+        columns = self._columns()
         page = render(
             "inspect.html.j2",
             views=self.views,
-            blocks=[self._block(layer, DIRECTIONS[way]) for layer, way in blocks],
+            blocks=[self._block(layer, DIRECTIONS[way], columns) for layer, way in blocks],
             near=NEAR,
         )
         if path is not None:
             write_atomic(Path(path), page)
         return page
 
-    def _block(self, layer: int, direction: str) -> dict[str, Any]:
+    def _block(self, layer: int, direction: str, columns: int) -> dict[str, Any]:
         """What the page shows of a layer and direction: an entry a view, None where it has none."""
         found = [
             next((s for s in v if (s.layer, s.direction) == (layer, direction)), None)
             for v in self.sights
         ]
-        shown = [None if sight is None else self._shown(sight) for sight in found]
+        shown = [None if sight is None else _shown(sight, columns) for sight in found]
         return {"layer": layer, "direction": direction, "sights": shown}
-
-    def _shown(self, sight: Sight) -> dict[str, Any]:
-        view, measures, columns = sight.view, sight.measures, self._columns()
-        steps = len(view.axis.steps)
-        charts = {"gates": figures.gates_figure(view, measures, columns)}
-        if measures.retention is not None:
-            charts["memory"] = figures.memory_figure(view, measures, columns)
-        charts["influence"] = figures.influence_figure(view, columns)
-        if measures.gates:
-            charts["saturation"] = figures.saturation_figure(measures)
-        return {
-            "view": view,
-            "findings": sight.findings,
-            "charts": {name: packed(figure) for name, figure in charts.items()},
-            "units": [str(unit) for unit in measures.order_of("hidden")],
-            "outputs": len(view.influence.rows),
-            "binned": -(-steps // columns) if steps > columns else 1,
-            "gates": measures.gates,
-            "maps": [figures.TITLES[view.cell][name] for name in measures.maps],
-            "table": _unit_table(view, measures),
-        }
 
     def _columns(self) -> int:
         """Choose how many columns a heat map has, so that the whole page stays small."""
@@ -154,6 +135,29 @@ def _sights(view: View) -> list[Sight]:
         for direction, found in zip(DIRECTIONS, (layer.forward, layer.reverse), strict=True)
         if found is not None
     ]
+
+
+def _shown(sight: Sight, columns: int) -> dict[str, Any]:
+    """What the page shows of a sight, in heat maps of so many columns."""
+    view, measures = sight.view, sight.measures
+    steps = len(view.axis.steps)
+    charts = {"gates": figures.gates_figure(view, measures, columns)}
+    if measures.retention is not None:
+        charts["memory"] = figures.memory_figure(view, measures, columns)
+    charts["influence"] = figures.influence_figure(view, columns)
+    if measures.gates:
+        charts["saturation"] = figures.saturation_figure(measures)
+    return {
+        "view": view,
+        "findings": sight.findings,
+        "charts": {name: packed(figure) for name, figure in charts.items()},
+        "units": [str(unit) for unit in measures.order_of("hidden")],
+        "outputs": len(view.influence.rows),
+        "binned": -(-steps // columns) if steps > columns else 1,
+        "gates": measures.gates,
+        "maps": [NAMES[view.cell][name] for name in measures.maps],
+        "table": _unit_table(view, measures),
+    }
 
 
 def _unit_table(view: View, measures: Measures) -> list[dict[str, Any]]:

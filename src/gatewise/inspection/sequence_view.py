@@ -66,16 +66,9 @@ def _told(
     read = "with respect to all that the recurrent layers read at each step."
     if isinstance(model, SequenceRegressor):
         scores = outputs * model._unit + model._mean  # (1,)
+        said = f"predicted is {float(scores[0].detach()):.5g}"
         about = f"Norm of the gradient of the predicted number {read}"
-        return (
-            f"predicted is {float(scores[0].detach()):.5g}",
-            scores,
-            (
-                ["prediction"],
-                "output",
-                about,
-            ),
-        )
+        return said, scores, (["prediction"], "output", about)
     probabilities = outputs.detach().softmax(0)
     best = int(probabilities.argmax())
     names = [str(name) for name in model.classes_.tolist()]

@@ -69,7 +69,7 @@ class Confusion:
         return self.counts[row][column] / max(sum(self.counts[row]), 1)
 
 
-def confusion_table(predictions: pl.DataFrame) -> Confusion:
+def count_confusions(predictions: pl.DataFrame) -> Confusion:
     """Count how often each label was predicted for each true one; the rarest counted together.
 
     Args:
@@ -85,6 +85,14 @@ def confusion_table(predictions: pl.DataFrame) -> Confusion:
     for truth, predicted in frame.iter_rows():
         counts[place.get(truth, len(common))][place.get(predicted, len(common))] += 1
     return Confusion(labels, counts, others)
+
+
+def not_kept(part: str, it: str = "it") -> str:
+    """Say why a part of the report is missing, where trials of an earlier version lack it."""
+    return (
+        f"{part}: the trials did not keep {it}, they are of an earlier version of gatewise; a new "
+        f"run has {it}."
+    )
 
 
 def break_down(
@@ -103,10 +111,7 @@ def break_down(
     made, missing = [], []
     for column, words in _PARTS[task].items():
         if column not in predictions.columns:
-            missing.append(
-                f"{words['title']}: the trials did not keep it, they are of an earlier "
-                "version of gatewise; a new run has it."
-            )
+            missing.append(not_kept(words["title"]))
             continue
         if column == "position" and task == "text" and _is_one_text(predictions):
             continue

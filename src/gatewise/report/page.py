@@ -51,7 +51,6 @@ def render_page(story: Story) -> str:
         story=story,
         result=run.result,
         tables=tables,
-        meanings=tables.MEANINGS,
         differences=_differences(story),
         curves=_curves(story),
         costs=_costs(story),

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -56,12 +56,7 @@ class Run:
     @cached_property
     def trials(self) -> list[dict[str, Any]]:
         """The cells' trials, as their ``result.json`` has them; those without one are left out."""
-        paths = [
-            path / "result.json"
-            for cell in self.result["cells"]
-            for fold in range(self.folds)
-            for path in self._folders(cell["name"], fold)
-        ]
+        paths = [folder / "result.json" for *_, folder in self._cell_folders()]
         return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
 
     def histories(self) -> pl.DataFrame:
@@ -73,21 +68,19 @@ class Run:
         """
         columns = {"step": pl.Int64, "train_loss": pl.Float64, "validation_error": pl.Float64}
         parts = []
-        for model in (cell["name"] for cell in self.result["cells"]):
-            for fold in range(self.folds):
-                for folder in self._folders(model, fold):
-                    if not (folder / "history.parquet").is_file():
-                        continue
-                    rows = pl.read_parquet(folder / "history.parquet")
-                    if not set(columns) <= set(rows.columns):
-                        continue
-                    keys = {"model": model, "fold": fold, "seed": _seed(folder)}
-                    parts.append(
-                        rows.select(
-                            *(pl.lit(value).alias(name) for name, value in keys.items()),
-                            *(pl.col(name).cast(kind) for name, kind in columns.items()),
-                        )
-                    )
+        for model, fold, folder in self._cell_folders():
+            if not (folder / "history.parquet").is_file():
+                continue
+            rows = pl.read_parquet(folder / "history.parquet")
+            if not set(columns) <= set(rows.columns):
+                continue
+            keys = {"model": model, "fold": fold, "seed": _seed(folder)}
+            parts.append(
+                rows.select(
+                    *(pl.lit(value).alias(name) for name, value in keys.items()),
+                    *(pl.col(name).cast(kind) for name, kind in columns.items()),
+                )
+            )
         names = {"model": pl.String, "fold": pl.Int32, "seed": pl.Int32}
         return pl.concat(parts) if parts else pl.DataFrame(schema={**names, **columns})
 
@@ -112,6 +105,13 @@ class Run:
     def have_predictions(self) -> bool:
         """Whether any trial kept what it predicted (texts did not always)."""
         return any(self.path.glob("trials/*/predictions.parquet"))
+
+    def _cell_folders(self) -> Iterator[tuple[str, int, Path]]:
+        """Give the folder of each trial of a cell, with the cell and the fold."""
+        for cell in self.result["cells"]:
+            for fold in range(self.folds):
+                for folder in self._folders(cell["name"], fold):
+                    yield cell["name"], fold, folder
 
     def _folders(self, model: str, fold: int) -> list[Path]:
         """The folders of a model's trials on a fold, by their seeds."""

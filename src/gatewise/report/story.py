@@ -7,13 +7,15 @@ from typing import Any
 import polars as pl
 
 from gatewise.report import tables
-from gatewise.report.breakdowns import Breakdown, Confusion, break_down, confusion_table
+from gatewise.report.breakdowns import (
+    Breakdown,
+    Confusion,
+    break_down,
+    count_confusions,
+    not_kept,
+)
 from gatewise.report.run_files import Run
 from gatewise.report.windows import Coverage, Window, choose_windows, coverage, have_bands
-
-_EARLIER = (
-    "the trials did not keep {}, they are of an earlier version of gatewise; a new run has {}."
-)
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def tell(run: Run) -> Story:
     if task == "forecast":
         return _tell_forecasts(run, histories, missing)
     if task == "text" and not run.have_predictions():
-        missing.append("Error by kind of character: " + _EARLIER.format("it", "it"))
+        missing.append(not_kept("Error by kind of character"))
         return Story(run, histories, missing=missing)
     predictions = run.predictions(run.labels)
     breakdowns, more = break_down(task, predictions, list(run.labels))
@@ -97,7 +99,7 @@ def tell(run: Run) -> Story:
     return Story(
         run,
         histories,
-        confusion=confusion_table(of_taken) if task in ("classify", "tag") else None,
+        confusion=count_confusions(of_taken) if task in ("classify", "tag") else None,
         scatter=of_taken if task == "regress" else None,
         breakdowns=breakdowns,
         missing=[*missing, *more],
@@ -108,7 +110,7 @@ def _tell_forecasts(run: Run, histories: pl.DataFrame, missing: list[str]) -> St
     forecasts = run.predictions(run.labels)
     band = run.result["data"].get("band") if have_bands(forecasts) else None
     if band is None:
-        missing.append("Bands around the forecasts: " + _EARLIER.format("them", "them"))
+        missing.append(not_kept("Bands around the forecasts", "them"))
     return Story(
         run,
         histories,

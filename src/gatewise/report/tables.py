@@ -1,6 +1,6 @@
 """The tables of a report as words, the same on the page and in Markdown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,16 +43,15 @@ class Table:
 def errors_table(run: Run) -> Table:
     """Mean error and interval of every model, and the luck of a training run."""
     result = run.result
-    rows: list[Sequence[str]] = []
-    taken: list[int] = []
-    for model in (*result["cells"], *result["baselines"]):
-        if model["name"] == run.take:
-            taken.append(len(rows))
+    models = (*result["cells"], *result["baselines"])
+    rows = []
+    for model in models:
         words = run.labels.get(model["name"]) or model["label"]
         best = " (best baseline)" if model.get("best") else ""
         errors = [_interval(model[name]) for name in result["metrics"]]
         rows.append((words + best, *errors, number(model.get("seed_spread"))))
-    return Table(("Error", *result["metrics"].values(), "Spread over seeds"), rows, taken)
+    headers = ("Error", *result["metrics"].values(), "Spread over seeds")
+    return Table(headers, rows, _taken(run, [model["name"] for model in models]))
 
 
 def costs_table(run: Run) -> Table:
@@ -67,7 +66,7 @@ def costs_table(run: Run) -> Table:
         for cell in run.result["cells"]
     ]
     headers = ("Cost", "Hidden units", "Parameters", "Training (s)", "One step (µs)", "Size")
-    return Table(headers, rows, _taken(run))
+    return Table(headers, rows, _taken(run, [cell["name"] for cell in run.result["cells"]]))
 
 
 def pair_words(run: Run, test: Mapping[str, Any]) -> str:
@@ -121,8 +120,8 @@ def coverage_table(run: Run, found: Mapping[str, Coverage]) -> Table:
         (run.labels[name], f"{100 * one.share:.1f} %", number(one.truths), number(one.width))
         for name, one in found.items()
     ]
-    taken = [place for place, name in enumerate(found) if name == run.take]
-    return Table(("Band of", "Truths inside", "Truths", "Mean width"), rows, taken)
+    headers = ("Band of", "Truths inside", "Truths", "Mean width")
+    return Table(headers, rows, _taken(run, found))
 
 
 def horizon_table(run: Run) -> Table:
@@ -146,7 +145,7 @@ def breakdown_table(run: Run, breakdown: Breakdown) -> Table:
     return Table((by, breakdown.cases.capitalize(), *run.labels.values()), rows)
 
 
-def confusion_shown(confusion: Confusion) -> Table:
+def confusion_table(confusion: Confusion) -> Table:
     """Counts of each predicted label for each true one, shaded by their share of the true one."""
     places = range(len(confusion.labels))
     rows = [
@@ -167,20 +166,16 @@ def confusion_shown(confusion: Confusion) -> Table:
 def trials_table(run: Run) -> Table:
     """Each training run: what it came to, and how far it went."""
     metric = run.result["metric"]
-    rows: list[Sequence[str]] = []
-    taken: list[int] = []
-    for trial in run.trials:
-        if trial["model"] == run.take:
-            taken.append(len(rows))
-        rows.append(
-            (
-                run.labels.get(trial["model"], trial["model"]),
-                *(str(trial[key]) for key in ("fold", "seed")),
-                number(trial["test"].get(metric)),
-                *(number(trial.get(key)) for key in ("best_step", "steps_taken")),
-                *(number(trial.get(key)) for key in ("learning_rate", "seconds")),
-            )
+    rows = [
+        (
+            run.labels.get(trial["model"], trial["model"]),
+            *(str(trial[key]) for key in ("fold", "seed")),
+            number(trial["test"].get(metric)),
+            *(number(trial.get(key)) for key in ("best_step", "steps_taken")),
+            *(number(trial.get(key)) for key in ("learning_rate", "seconds")),
         )
+        for trial in run.trials
+    ]
     shown = run.result["metrics"][metric]
     headers = ("Cell", "Fold", "Seed", shown, "Step kept", "Steps", "Learning rate", "Seconds")
     return Table(headers, rows)
@@ -250,5 +245,6 @@ def _detectable(share: float | None) -> str:
     return "none" if share >= _LARGEST_DIFFERENCE else f"{100 * share:.2f} %"
 
 
-def _taken(run: Run) -> list[int]:
-    return [at for at, cell in enumerate(run.result["cells"]) if cell["name"] == run.take]
+def _taken(run: Run, models: Iterable[str]) -> list[int]:
+    """Say which rows are those of the cell to take."""
+    return [row for row, name in enumerate(models) if name == run.take]
