@@ -8,7 +8,7 @@ SOURCES := pyproject.toml constraints.txt CMakeLists.txt \
   $(filter-out native/tests/%,$(wildcard native/*.* native/*/*.*))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full test-cluster check sanitize fuzz ulp older bench docs results pictures clean
+.PHONY: help demo test test-full test-cluster test-ecosystem check sanitize fuzz ulp older bench docs results pictures clean
 
 help:           ## list the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,9 @@ test-full: $(VENV)/.installed-test ## the same and what is slow: every case on e
 
 test-cluster: $(VENV)/.installed-cluster ## the same table from trials on a Ray cluster
 	$(BIN)/python -m pytest -m cluster
+
+test-ecosystem: $(VENV)/.installed-ecosystem ## our layers in other projects' models
+	$(BIN)/python -m pytest -m '' tests/ecosystem
 
 check: $(VENV)/.installed-test  ## format, lint, types
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
@@ -67,6 +70,10 @@ $(VENV)/.installed-test: $(SOURCES) | $(BIN)/pip
 
 $(VENV)/.installed-cluster: $(SOURCES) | $(BIN)/pip
 	$(PIP) --editable '.[test,ray]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-ecosystem: $(SOURCES) | $(BIN)/pip
+	$(PIP) --editable '.[test,ecosystem]'
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-bench: $(SOURCES) | $(BIN)/pip

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is no
 
 @pytest.mark.parametrize(
     "verb",
-    ["demo", "test", "test-full", "test-cluster", "check", "bench", "docs", "pictures"],
+    ["demo", "test", "test-full", "test-cluster", "test-ecosystem", "check", "bench", "docs"],
 )
 @pytest.mark.parametrize(
     ("fails_on", "message"),
