@@ -13,7 +13,17 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is no
 
 @pytest.mark.parametrize(
     "verb",
-    ["demo", "test", "test-full", "test-cluster", "test-ecosystem", "check", "bench", "docs"],
+    [
+        "demo",
+        "test",
+        "test-full",
+        "test-cluster",
+        "test-ecosystem",
+        "check",
+        "bench",
+        "docs",
+        "pictures",
+    ],
 )
 @pytest.mark.parametrize(
     ("fails_on", "message"),
