@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gatewise.ops.surroundings import values_of
+
 # Lengths as a user may write them: a tensor, a list, or one number for unbatched input.
 Lengths = Tensor | Sequence[int] | int
 
@@ -116,12 +118,15 @@ def check_lengths(
             else "be a single number, since the input is unbatched"
         )
         raise ValueError(f"{owner}: lengths must {expected}; got shape {tuple(given.shape)}.")
-    # A compiler's tracing sees no values: there, the operators look at them when they run.
-    is_seen = not torch.compiler.is_compiling() and given.numel()
-    if is_seen and not 0 <= int(given.min()) <= int(given.max()) <= steps:
+    # Tracing sees no values: there, the operators look at them when they run.
+    values = values_of(given)
+    if values is None or not values.numel():
+        return given.to(device, torch.int64)
+    least, greatest = int(values.min()), int(values.max())
+    if not 0 <= least <= greatest <= steps:
         raise ValueError(
             f"{owner}: lengths must lie between 0 and the input's {steps} steps; "
-            f"got {int(given.min())} to {int(given.max())}."
+            f"got {least} to {greatest}."
         )
     return given.to(device, torch.int64)
 

@@ -150,6 +150,10 @@ class Result(NamedTuple):
     y: Tensor
     state: tuple[Tensor, ...]
 
+    def flat(self) -> tuple[Tensor, ...]:
+        """Give y, h_n and, for the LSTM, c_n."""
+        return (self.y, *self.state)
+
 
 def check_seed(call: Call) -> None:
     """Raise ValueError if a call has a seed and no option that draws random numbers."""

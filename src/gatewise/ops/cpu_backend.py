@@ -1,17 +1,14 @@
 """The cpu backend: our own C++ recurrences (``native/``), for float32 and float64."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Parameter
-from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from gatewise.ops import library
 from gatewise.ops.buffers import buffers, saved_tensors_are_ours
 from gatewise.ops.call import Call, Result
-from gatewise.ops.derivatives import reference_gradients
+from gatewise.ops.derivatives import as_call, reference_gradients
 from gatewise.ops.masks import make_masks
 from gatewise.ops.native_call import (
     TYPES,
@@ -27,12 +24,12 @@ from gatewise.ops.native_call import (
     run_forward,
     target,
 )
+from gatewise.ops.surroundings import is_traced, transform, wants_gradients
 
 __all__ = ["DERIVATIVES", "WANTED_TARGET", "run", "slower", "target", "unsupported"]
 
 DERIVATIVES = "derivatives of any order in reverse mode, the first by its own kernels"
 
-_PLAIN = {Tensor, Parameter}  # types whose memory is what they are
 _FEW_ROWS = 4  # T·B, below which packing large weights does not pay
 _LARGE = 2**18  # elements of w_hh
 
@@ -45,10 +42,8 @@ def unsupported(call: Call) -> str | None:
         return "the input is not on a CPU"
     if call.x.dtype not in TYPES:
         return "it has float32 and float64 only"
-    if torch._C._functorch.get_dynamic_layer_stack_depth() > 0:
-        return "the transforms of torch.func cannot look into it"
-    if torch.autograd.forward_ad._current_level >= 0:
-        return "it has no forward-mode derivatives"
+    if looking := transform():
+        return f"{looking} cannot look into it"
     return None
 
 
@@ -71,7 +66,7 @@ def slower(call: Call) -> str | None:
 def run(call: Call) -> Result:
     """Do the call."""
     outputs: tuple[Any, ...]
-    inputs, is_seen = Inputs.of(call), is_traced(call)
+    inputs, is_seen = Inputs.of(call), is_traced(call.x, call.w_ih)
     manner, guides = describe(call, make_masks(call, None if is_seen else draw_stream))
     is_training = wants_gradients(inputs)
     if is_seen:
@@ -82,22 +77,6 @@ def run(call: Call) -> Result:
         outputs = run_forward(manner, guides, inputs, target())
     y, h_n, c_n, *_ = outputs
     return Result(y, (h_n,) if inputs.c_0 is None else (h_n, c_n))
-
-
-def is_traced(call: Call) -> bool:
-    """Say whether something looks on that must see an operator, not memory that changes."""
-    return (
-        torch.compiler.is_compiling()
-        or type(call.x) not in _PLAIN
-        or type(call.w_ih) not in _PLAIN
-        or is_in_torch_dispatch_mode()
-        or torch._C._is_tracing()
-    )
-
-
-def wants_gradients(tensors: Iterable[Tensor | None]) -> bool:
-    """Say whether autograd will ask for any of the tensors' gradients."""
-    return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
 
 
 class _Recurrence(torch.autograd.Function):
@@ -119,7 +98,7 @@ class _Recurrence(torch.autograd.Function):
         call, needs = (ctx.manner, ctx.guides, Inputs(*tensors)), ctx.needs_input_grad[2:]
         grads = (dy, dh_n, dc_n)
         if torch.is_grad_enabled():  # the gradients are to be differentiated in turn
-            return None, None, *reference_gradients(*call, grads, needs)
+            return None, None, *reference_gradients(*as_call(*call), grads, needs)
         is_last = not torch._C._autograd._get_current_graph_task_keep_graph()
         if not is_last:
             kept = kept.clone()  # another backward will follow, and this one overwrites it

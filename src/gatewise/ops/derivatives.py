@@ -1,4 +1,4 @@
-"""Gradients of the core's calls that can be differentiated in turn: the reference's."""
+"""Gradients of the kernels' calls that can be differentiated in turn: the reference's."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from gatewise.ops import reference
-from gatewise.ops.call import OPTIONS, Call, CellName, Extras
+from gatewise.ops.call import OPTIONS, Call, CellName
 from gatewise.ops.masks import Masks
 from gatewise.ops.native_call import Guides, Inputs, Manner
 
@@ -14,24 +14,21 @@ Gradients = tuple[Tensor | None, ...]
 
 
 def reference_gradients(
-    manner: Manner, guides: Guides, inputs: Inputs, grads: Gradients, needs: tuple[bool, ...]
+    call: Call, masks: Masks, grads: Gradients, needs: tuple[bool, ...]
 ) -> list[Tensor | None]:
     """Give gradients that can be differentiated, from the reference run again.
 
     Args:
-        manner: how the call runs.
-        guides: its other tensors.
-        inputs: its tensors.
+        call: what was done.
+        masks: its masks.
         grads: dy, dh_n and, for the LSTM, dc_n.
-        needs: which of the inputs want a gradient.
+        needs: which of the call's ``Inputs`` want a gradient.
     """
-    result = reference.run(*_as_call(manner, guides, inputs))
+    result = reference.run(call, masks)
     pairs = [
-        (out, grad)
-        for out, grad in zip((result.y, *result.state), grads, strict=False)
-        if grad is not None
+        (out, grad) for out, grad in zip(result.flat(), grads, strict=False) if grad is not None
     ]
-    wanted: Any = [t for t, needed in zip(inputs, needs, strict=True) if needed]
+    wanted: Any = [t for t, needed in zip(Inputs.of(call), needs, strict=True) if needed]
     outs, given = zip(*pairs, strict=True)
     found = iter(
         torch.autograd.grad(outs, wanted, given, create_graph=True, materialize_grads=True)
@@ -39,26 +36,13 @@ def reference_gradients(
     return [next(found) if needed else None for needed in needs]
 
 
-def _as_call(manner: Manner, guides: Guides, inputs: Inputs) -> tuple[Call, Masks]:
+def as_call(manner: Manner, guides: Guides, inputs: Inputs) -> tuple[Call, Masks]:
     """Give the call, and its masks, that ``native_call.describe`` put into the core's terms."""
     cell: Any = manner.cell.split("_")[0]
-    state = tuple(s for s in (inputs.h_0, inputs.c_0) if s is not None)
-    extras = Extras(**{name: getattr(inputs, name) for name in Extras._fields})
-    weights = (inputs.w_ih, inputs.w_hh, inputs.b_ih, inputs.b_hh)
-    call = Call(
-        cell,
-        inputs.x,
-        state,
-        *weights,
-        extras,
-        guides.lengths,
-        guides.resets,
-        None,
-        _options(cell, manner),
-    )
+    call = inputs.to_call(cell, guides.lengths, guides.resets, _options(cell, manner))
     drawn, shares = (guides.keep_h, guides.keep_c), (manner.zoneout_h, manner.zoneout_c)
     keep = tuple(share or None if k is None else k for k, share in zip(drawn, shares, strict=True))
-    return call, Masks(guides.recurrent_mask, keep[: len(state)])
+    return call, Masks(guides.recurrent_mask, keep[: len(call.state)])
 
 
 def _options(cell: CellName, manner: Manner) -> Any:

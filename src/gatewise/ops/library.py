@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from gatewise.ops.derivatives import Gradients, reference_gradients
+from gatewise.ops.derivatives import Gradients, as_call, reference_gradients
 from gatewise.ops.masks import draw_stream
 from gatewise.ops.native_call import (
     Guides,
@@ -105,7 +105,7 @@ def _differentiate(ctx: Any, *grads: Tensor | None) -> Gradients:
     first = len(call.manner) + len(call.guides)
     needs = tuple(ctx.needs_input_grad[first : first + len(call.inputs)])
     if torch.is_grad_enabled():  # the gradients are to be differentiated in turn
-        found = reference_gradients(*call, grads[:3], needs)
+        found = reference_gradients(*as_call(*call), grads[:3], needs)
     else:
         operator = torch.ops.gatewise.recurrence_backward
         given = iter(operator(*ctx.manner, *tensors, y, activations, *grads[:3], needs))

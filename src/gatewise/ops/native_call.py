@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gatewise.cells.parts import Keep
-from gatewise.ops.call import Call
+from gatewise.ops.call import Call, CellName, Extras
 from gatewise.ops.masks import Masks, make_masks
 
 native: Any
@@ -53,6 +53,15 @@ class Inputs(NamedTuple):
         h_0, *c_0 = call.state
         weights = (call.w_ih, call.w_hh, call.b_ih, call.b_hh)
         return cls(call.x, h_0, c_0[0] if c_0 else None, *weights, *call.extras)
+
+    def to_call(
+        self, cell: CellName, lengths: Tensor | None, resets: Tensor | None, options: Any
+    ) -> Call:
+        """Put them back into a call, without a seed."""
+        state = (self.h_0,) if self.c_0 is None else (self.h_0, self.c_0)
+        weights = (self.w_ih, self.w_hh, self.b_ih, self.b_hh)
+        extras = Extras(**{name: getattr(self, name) for name in Extras._fields})
+        return Call(cell, self.x, state, *weights, extras, lengths, resets, None, options)
 
 
 class Guides(NamedTuple):

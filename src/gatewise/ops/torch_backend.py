@@ -1,22 +1,30 @@
 """The torch backend: torch's own kernels, one layer and one direction a call."""
 
+from typing import Any
+
 import torch
 from torch import _VF, Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from gatewise.ops.call import Call, Result
+from gatewise.ops.call import Call, CellName, Result
+from gatewise.ops.derivatives import reference_gradients
+from gatewise.ops.masks import make_masks
+from gatewise.ops.native_call import Inputs
+from gatewise.ops.surroundings import is_traced, transform, wants_gradients
 from gatewise.ops.walk import plan_walk
 
-DERIVATIVES = (
-    "first derivatives always, more only where torch's kernel has them (cuDNN has no second ones, "
-    "the float32 LSTM on a CPU no forward mode): take backend='reference' for those"
-)
+DERIVATIVES = "derivatives of any order in reverse mode, the first by its own kernels"
 
 
 def unsupported(call: Call) -> str | None:
     """Give the reason why torch's kernels cannot do the call, or None."""
-    options, extras = call.options, call.extras
+    options, extras, looking = call.options, call.extras, transform()
     tests = (
+        (looking is not None, f"{looking} cannot look into each of torch's kernels"),
+        (
+            call.lengths is not None and call.x.is_meta,
+            "torch's packing looks at lengths, which have no values on the meta device",
+        ),
         (call.resets is not None, "torch cannot reset the state inside a sequence"),
         (call.x.shape[0] == 0, "torch takes no sequence of no steps (T = 0)"),
         (call.x.shape[1] == 0, "torch does not take an empty batch (B = 0) in every case"),
@@ -41,7 +49,42 @@ def unsupported(call: Call) -> str | None:
 
 
 def run(call: Call) -> Result:
-    """Do the call; a reverse walk is a forward one over sequences turned round."""
+    """Do the call."""
+    result, inputs = _run(call), Inputs.of(call)
+    if not wants_gradients(inputs) or is_traced(call.x, call.w_ih):
+        return result
+    y, *state = _Outputs.apply(call.cell, call.lengths, call.options, *result.flat(), *inputs)
+    return Result(y, tuple(state))
+
+
+class _Outputs(torch.autograd.Function):
+    """What the kernels gave; gradients go on to the kernels.
+
+    Gradients that are to be differentiated in turn go past them to the inputs, through the
+    reference: neither cuDNN nor oneDNN's LSTM has second derivatives.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, cell: CellName, lengths: Tensor | None, options: Any, *given: Any) -> Any:
+        count = len(given) - len(Inputs._fields)
+        outputs, inputs = given[:count], given[count:]
+        ctx.cell, ctx.lengths, ctx.options, ctx.count = cell, lengths, options, count
+        ctx.save_for_backward(*inputs)
+        ctx.set_materialize_grads(False)
+        return tuple(output.detach() for output in outputs)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> Any:
+        first = 3 + ctx.count
+        if not torch.is_grad_enabled():
+            return None, None, None, *grads, *(None for _ in Inputs._fields)
+        call = Inputs(*ctx.saved_tensors).to_call(ctx.cell, ctx.lengths, None, ctx.options)
+        found = reference_gradients(call, make_masks(call), grads, ctx.needs_input_grad[first:])
+        return *(None for _ in range(first)), *found
+
+
+def _run(call: Call) -> Result:
+    """Run the kernels; a reverse walk is a forward one over sequences turned round."""
     x = plan_walk(len(call.x), call.lengths, None).clear(call.x)
     if not call.options.reverse:
         return _run_forward(call._replace(x=x))

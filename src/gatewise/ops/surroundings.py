@@ -1,0 +1,50 @@
+"""What a call runs inside of: transforms, tracing, autograd."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
+from torch.nn import Parameter
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
+
+_PLAIN = {Tensor, Parameter}  # types whose memory is what they are
+
+
+def transform() -> str | None:
+    """Name what wants to look into every step of a call, or give None.
+
+    Only the reference is made of steps that ``torch.func`` and forward mode know.
+    """
+    if torch._C._functorch.get_dynamic_layer_stack_depth() > 0:
+        return "the transforms of torch.func"
+    if torch.autograd.forward_ad._current_level >= 0:
+        return "forward-mode derivatives"
+    return None
+
+
+def is_traced(*tensors: Tensor) -> bool:
+    """Say whether something looks on that must see operators, not memory that changes."""
+    return (
+        torch.compiler.is_compiling()
+        or any(type(tensor) not in _PLAIN for tensor in tensors)
+        or is_in_torch_dispatch_mode()
+        or torch._C._is_tracing()
+    )
+
+
+def wants_gradients(tensors: Iterable[Tensor | None]) -> bool:
+    """Say whether autograd may ask for any of the tensors' gradients."""
+    # What torch.jit.trace records may run in another mode than now, and is checked in both.
+    is_possible = torch.is_grad_enabled() or torch._C._is_tracing()
+    return is_possible and any(t is not None and t.requires_grad for t in tensors)
+
+
+def values_of(tensor: Tensor) -> Tensor | None:
+    """Give the numbers of a tensor, out of all transforms around it; None where there are none."""
+    if torch.compiler.is_compiling():
+        return None
+    functorch = torch._C._functorch
+    while functorch.is_functorch_wrapped_tensor(tensor):
+        tensor = functorch.get_unwrapped(tensor)
+    return None if tensor.is_meta or isinstance(tensor, FakeTensor) else tensor

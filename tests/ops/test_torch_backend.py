@@ -1,0 +1,100 @@
+"""Torch's kernels, and what they lack: transforms and second derivatives."""
+
+import pytest
+import torch
+from sequence_cases import RUNS, assert_same, make_tensors, run_operator, tolerance
+from torch import Tensor
+from torch.autograd.graph import save_on_cpu
+
+from gatewise.ops import cases, torch_backend
+from gatewise.ops.cases import FORMS
+
+LENGTHS = torch.tensor([4, 0, 2])
+
+every_torch_form = pytest.mark.parametrize(
+    "form", [form for form, backend in RUNS if backend == "torch"]
+)
+
+
+def second_derivatives(form: str, backend: str, dtype: torch.dtype) -> dict[str, Tensor]:
+    """Give all gradients of a norm of the first gradients."""
+    tensors = make_tensors(form, 4, 3, dtype=dtype)
+    outputs = run_operator(form, tensors, backend=backend, lengths=LENGTHS)
+    loss = sum(o.square().sum() for o in outputs)
+    values = list(tensors.values())
+    first = torch.autograd.grad(loss, values, create_graph=True, materialize_grads=True)
+    norm = sum(g.square().sum() for g in first)
+    second = torch.autograd.grad(norm, values, materialize_grads=True)
+    return dict(zip(tensors, second, strict=True))
+
+
+@every_torch_form
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_second_derivatives_match_reference(form: str, dtype: torch.dtype) -> None:
+    """In float32 the LSTM is oneDNN's, which has none."""
+    got, expected = (second_derivatives(form, backend, dtype) for backend in ("torch", "reference"))
+    assert_same(got, expected, 16 * tolerance(dtype, 4))
+
+
+def test_second_derivatives_of_a_reverse_run_are_right() -> None:
+    tensors = make_tensors("lstm", 2, 2, 2, 2)
+
+    def function(*values: Tensor) -> tuple[Tensor, ...]:
+        given = dict(zip(tensors, values, strict=True))
+        return run_operator("lstm", given, backend="torch", reverse=True)
+
+    assert torch.autograd.gradgradcheck(function, tuple(tensors.values()))
+
+
+def test_graph_can_be_walked_twice() -> None:
+    tensors = make_tensors("gru", 4, 3)
+    y = run_operator("gru", tensors, backend="torch")[0]
+    first, second = (
+        torch.autograd.grad(y.sum(), tensors["w_hh"], retain_graph=True)[0] for _ in range(2)
+    )
+    assert torch.equal(first, second)
+
+
+def test_output_can_be_changed_in_place() -> None:
+    """As torch's own; what a kernel still needs is watched by autograd."""
+    tensors = make_tensors("gru", 4, 3)
+    y = run_operator("gru", tensors, backend="torch")[0]
+    y.mul_(2)
+    got = torch.autograd.grad(y.sum(), tensors["x"])[0]
+    y = run_operator("gru", tensors, backend="torch")[0]
+    assert torch.equal(got, torch.autograd.grad(2 * y.sum(), tensors["x"])[0])
+
+
+def test_saved_tensors_can_be_moved_away() -> None:
+    tensors = make_tensors("gru", 4, 3)
+    gradients = []
+    for hooks in (
+        save_on_cpu(),
+        torch.autograd.graph.saved_tensors_hooks(Tensor.clone, Tensor.neg),
+    ):
+        with hooks:
+            y = run_operator("gru", tensors, backend="torch")[0]
+        gradients.append(torch.autograd.grad(y.sum(), tensors["x"])[0])
+    assert not torch.equal(*gradients)
+
+
+@every_torch_form
+def test_transforms_go_past_the_kernels(form: str) -> None:
+    tensors = {k: t.detach() for k, t in make_tensors(form, 4, 3).items()}
+    call = cases.make_call(FORMS[form], tensors, backend="torch")
+    assert torch_backend.unsupported(call) is None
+
+    def reason(x: Tensor) -> Tensor:
+        assert "torch.func" in str(torch_backend.unsupported(call._replace(x=x)))
+        return x
+
+    torch.func.vmap(reason)(tensors["x"])
+    with torch.autograd.forward_ad.dual_level():
+        assert "forward-mode" in str(torch_backend.unsupported(call))
+
+
+def test_packing_on_the_meta_device_is_left_to_the_reference() -> None:
+    tensors = {k: t.detach().to("meta") for k, t in make_tensors("gru", 4, 3).items()}
+    assert run_operator("gru", tensors, backend="torch")[0].is_meta
+    y = run_operator("gru", tensors, lengths=LENGTHS.to("meta"))[0]
+    assert y.shape == (4, 3, 4)

@@ -1,0 +1,128 @@
+"""Two processes that train together, on every subject at once: DDP and FSDP2.
+
+Run as a script, it is one of the two processes: ``distributed_runs.py RANK STORE OUT``.
+"""
+
+import json
+import subprocess
+import sys
+import warnings
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from subjects import SUBJECTS, Subject, run
+from torch import Tensor, nn
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor
+from torch.nn.parallel import DistributedDataParallel
+from torch.testing import assert_close
+
+WAYS = ("ddp", "fsdp", "fsdp-compiled")
+REPRESENTATIVE = ("lstm", "lstm-everything", "gru", "rnn")  # that are compiled, too
+
+
+class FailedThereError(RuntimeError):
+    """What a process said of a subject."""
+
+
+def outcome(way: str, subject: Subject) -> None:
+    """Raise what two processes raised when they trained a subject."""
+    if message := outcomes()[f"{way} {subject.name}"]:
+        raise FailedThereError(message)
+
+
+@cache
+def outcomes() -> dict[str, str]:
+    """Train every subject in every way; give what was raised, or ""."""
+    with TemporaryDirectory() as folder:
+        store, out = Path(folder) / "store", Path(folder) / "out.json"
+        command = [sys.executable, __file__]
+        started = [
+            subprocess.Popen(
+                [*command, str(rank), str(store), str(out)],
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for rank in (0, 1)
+        ]
+        said = [process.communicate(timeout=500)[1] for process in started]
+        if any(process.returncode for process in started):
+            raise RuntimeError("\n".join(said))
+        return json.loads(out.read_text())
+
+
+def main(rank: int, store: str, out: str) -> None:
+    """Be one of two processes; the first writes what came of it."""
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+    found = {
+        f"{way} {subject.name}": attempt(way, subject, rank)
+        for way in WAYS
+        for subjects in SUBJECTS.values()
+        for subject in subjects
+        if way != "fsdp-compiled" or subject.form in REPRESENTATIVE
+    }
+    if rank == 0:
+        Path(out).write_text(json.dumps(found))
+    dist.destroy_process_group()
+
+
+def attempt(way: str, subject: Subject, rank: int) -> str:
+    """Train a subject in one way; give what was raised, or ""."""
+    try:
+        train(way, subject, rank)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+class Network(nn.Module):
+    """A model around a subject."""
+
+    def __init__(self, subject: Subject, *, is_compiled: bool) -> None:
+        super().__init__()
+        self.inner = subject.make()
+        self.last = nn.Linear(run(self.inner, subject.draw()).shape[-1], 1, dtype=torch.float64)
+        if is_compiled:
+            self.inner.compile(fullgraph=True, backend="aot_eager")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(run(self.inner, x))
+
+
+def train(way: str, subject: Subject, rank: int) -> None:
+    """Take steps on half of a batch each, and compare with steps on the whole."""
+    torch._dynamo.reset()
+    network = Network(subject, is_compiled=way == "fsdp-compiled")
+    alone = Network(subject, is_compiled=False)
+    model: Any = wrap(way, network)
+    x = subject.draw()
+    parts = [x, 2 * x]
+    optimisers = [torch.optim.Adam(m.parameters(), lr=0.01) for m in (model, alone)]
+    for _ in range(2):
+        for optimiser in optimisers:
+            optimiser.zero_grad()
+        model(parts[rank]).square().mean().backward()
+        losses = [alone(part).square().mean() for part in parts]
+        ((losses[0] + losses[1]) / 2).backward()
+        for optimiser in optimisers:
+            optimiser.step()
+    for got, want in zip(network.parameters(), alone.parameters(), strict=True):
+        assert_close(got.full_tensor() if isinstance(got, DTensor) else got, want)
+
+
+def wrap(way: str, network: Network) -> Any:
+    """Make a network one of several that train together."""
+    if way == "ddp":
+        return DistributedDataParallel(network, find_unused_parameters=True)
+    fully_shard(network.inner)
+    return fully_shard(network)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), *sys.argv[2:])
