@@ -132,7 +132,7 @@ def test_weight_may_be_away_while_the_layer_moves(kind: str) -> None:
 
 @every_layer
 def test_weight_in_memory_of_its_own_is_used_without_a_word(kind: str) -> None:
-    """Torch warns on a GPU that weights are not one block of memory; ours never are."""
+    """There are no flattened weights that could fall apart, and nothing to flatten again."""
     assert not hasattr(make(kind, FEATURES, UNITS), "_flat_weights")
     mine, theirs = make_twins(kind, FEATURES, UNITS)
     x, new = draw(STEPS, BATCH, FEATURES), torch.randn_like(mine.weight_hh_l0)
