@@ -297,3 +297,21 @@ def test_symbolic_trace_takes_the_layer_as_a_leaf(kind: str) -> None:
         torch.fx.symbolic_trace(model)
     x = draw(STEPS, BATCH, FEATURES)
     assert_equal(torch.fx.GraphModule(model, Tracer().trace(model))(x), model(x), tolerance=0)
+
+
+@every_layer
+def test_tools_that_know_torchs_classes_by_name_do_not_know_ours(kind: str) -> None:
+    """What the docs say of them: TorchScript and ExpandedWeights refuse, quantisation passes by."""
+    from torch.nn.utils._per_sample_grad import call_for_per_sample_grads
+
+    layer, x = getattr(gatewise, kind)(FEATURES, UNITS), torch.randn(STEPS, BATCH, FEATURES)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TorchScript and quantisation are called deprecated
+        with pytest.raises(torch.jit.frontend.NotSupportedError):
+            torch.jit.script(layer)
+        with pytest.raises(torch.jit.TracingCheckError):
+            torch.jit.trace(layer, (x,))
+        quantize_dynamic = pytest.importorskip("torch.ao.quantization").quantize_dynamic
+        assert isinstance(quantize_dynamic(nn.Sequential(layer))[0], getattr(gatewise, kind))
+    with pytest.raises(RuntimeError, match="Expanded Weights encountered but cannot handle"):
+        call_for_per_sample_grads(layer, batch_first=False)(x)
