@@ -148,9 +148,7 @@ def test_packed_sequence_of_other_sizes_than_its_data_is_refused(
 ) -> None:
     packed = rnn.PackedSequence(draw(6, FEATURES), torch.tensor(batch_sizes))
     mine, theirs = make_twins(kind, FEATURES, UNITS)
-    if sum(batch_sizes) < 6:
-        assert len(theirs(packed)[0].data) == 5  # torch drops the last row in float64
-    else:
+    if sum(batch_sizes) >= 6:  # with fewer, some of torch's kernels drop the rows left over
         with pytest.raises(RuntimeError):
             theirs(packed)
     with pytest.raises(ValueError, match="batch_sizes must not rise and must add up to its 6 rows"):
