@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 from layer_cases import KINDS
-from torch.nn.utils.rnn import pack_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 import gatewise
 
@@ -96,6 +96,28 @@ def test_resets_are_batch_first_where_the_input_is() -> None:
 def test_packed_sequence_takes_no_masks(masks: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="a PackedSequence has its own lengths"):
         gatewise.LSTM(3, 5)(PACKED, **masks)
+
+
+@pytest.mark.parametrize(
+    ("batch_sizes", "words"),
+    [
+        ([2, 2], r"must add up to its 6 rows of data; got \[2, 2\], 4 rows"),
+        ([2, 2, 2, 2], r"got \[2, 2, 2, 2\], 8 rows"),
+        ([1, 2, 3], r"batch_sizes must not rise.*got \[1, 2, 3\], 6 rows"),
+        ([1] * 9, r"got \[1, 1, 1, 1, 1, 1, 1, 1, …\], 9 rows.*pack_padded_sequence"),
+    ],
+)
+def test_packed_sequence_whose_sizes_do_not_fit_is_refused(
+    batch_sizes: list[int], words: str
+) -> None:
+    """Rows that no batch size counts would be dropped without a word."""
+    with pytest.raises(ValueError, match=words):
+        gatewise.LSTM(3, 5)(PackedSequence(torch.zeros(6, 3), torch.tensor(batch_sizes)))
+
+
+def test_packed_sequence_of_more_dimensions_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"data of 2 dimensions; got 3, shape \(4, 2, 3\)"):
+        gatewise.LSTM(3, 5)(pack_sequence([X]))
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,7 @@ class RecurrentLayer(RecurrentModule):
                     f"{owner}: a PackedSequence has its own lengths and takes neither lengths nor "
                     "resets; pass a padded tensor instead (torch.nn.utils.rnn.pad_packed_sequence)."
                 )
-            checks.check_input(owner, input.data, (2, 2), self.input_size, weight)
+            checks.check_packed(owner, input, self.input_size, weight)
             x, lengths, form = layout.packed(input)
             state = self._initial_state(hx, (x.shape[1],), weight, form)
             return Batch(x, state, lengths, None, form)

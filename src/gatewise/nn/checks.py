@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 
 from gatewise.ops.surroundings import values_of
 
@@ -37,6 +38,31 @@ def check_input(
             f"{given.shape[-1]}, shape {tuple(given.shape)}."
         )
     check_like_weight(owner, "input", given, weight)
+
+
+def check_packed(owner: str, packed: PackedSequence, features: int, weight: Tensor) -> None:
+    """Check the data of a packed batch as an input's, and that its batch sizes fit the data."""
+    data, batch_sizes = packed.data, packed.batch_sizes
+    if data.dim() != 2:
+        raise ValueError(
+            f"{owner} takes a PackedSequence of sequences (T, I), its data of 2 dimensions; "
+            f"got {data.dim()}, shape {tuple(data.shape)}."
+        )
+    check_input(owner, data, (2, 2), features, weight)
+    if torch.compiler.is_compiling():  # sees no values
+        return
+    sizes = batch_sizes.tolist()
+    if sum(sizes) != len(data) or sizes != sorted(sizes, reverse=True):
+        raise ValueError(
+            f"{owner}: a PackedSequence's batch_sizes must not rise and must add up to its "
+            f"{len(data)} rows of data; got {_shorten(sizes)}, {sum(sizes)} rows. Make one by "
+            "torch.nn.utils.rnn.pack_padded_sequence or pack_sequence."
+        )
+
+
+def _shorten(numbers: list[int]) -> str:
+    shown = ", ".join(map(str, numbers[:8]))
+    return f"[{shown}, …]" if len(numbers) > 8 else f"[{shown}]"
 
 
 def check_like_weight(owner: str, name: str, tensor: Tensor, weight: Tensor) -> None:
