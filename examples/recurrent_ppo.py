@@ -2,10 +2,11 @@
 
     python examples/recurrent_ppo.py --seed 0
 
-This is sb3-contrib's RecurrentPPO with our LSTM in its policy; ``--memory torch`` leaves the LSTM
-that it comes with, and ``--memory none`` is PPO without any. The task is Gymnasium's CartPole,
-which shows where the cart and the pole are and hides their velocities; 500 is the best return.
-``pip install sb3-contrib`` brings what it needs.
+This is sb3-contrib's RecurrentPPO with our LSTM in its policy, and with batches that nobody pads,
+since our LSTM starts anew wherever an episode does. ``--memory gatewise`` leaves it its batches,
+``--memory torch`` also its LSTM, with the same numbers, slower; ``--memory none`` is PPO without
+any. The task is Gymnasium's CartPole, which shows where the cart and the pole are and hides their
+velocities; 500 is the best return. ``pip install sb3-contrib`` brings what it needs.
 """
 
 import argparse
@@ -17,12 +18,14 @@ import numpy as np
 import torch
 from gymnasium.wrappers import TransformObservation
 from sb3_contrib import RecurrentPPO
+from sb3_contrib.common.recurrent.buffers import RecurrentRolloutBuffer
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
+from sb3_contrib.common.recurrent.type_aliases import RecurrentRolloutBufferSamples
 from stable_baselines3 import PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 from torch import Tensor, nn
 
 import gatewise
@@ -65,7 +68,37 @@ class GatewisePolicy(RecurrentActorCriticPolicy):
         return y.flatten(0, 1), lstm_states
 
 
+class WholeSequences(RecurrentRolloutBuffer):
+    """Leaves a batch in one row for each environment; theirs pads a row for each episode."""
+
+    def _get_samples(
+        self, batch_inds: np.ndarray, env_change: np.ndarray, env: VecNormalize | None = None
+    ) -> RecurrentRolloutBufferSamples:
+        starts, self.episode_starts = self.episode_starts, np.zeros_like(self.episode_starts)
+        samples = super()._get_samples(batch_inds, env_change, env)  # cut by env_change alone
+        self.episode_starts = starts
+        return samples._replace(episode_starts=self.pad_and_flatten(starts[batch_inds]))
+
+
+class WholePPO(RecurrentPPO):
+    """RecurrentPPO with batches of whole sequences, for a policy that cuts them itself."""
+
+    def _setup_model(self) -> None:
+        super()._setup_model()
+        self.rollout_buffer = WholeSequences(
+            self.n_steps,
+            self.observation_space,
+            self.action_space,
+            self.rollout_buffer.hidden_state_shape,
+            self.device,
+            gamma=self.gamma,
+            gae_lambda=self.gae_lambda,
+            n_envs=self.n_envs,
+        )
+
+
 MEMORIES = {
+    "whole": (WholePPO, GatewisePolicy),
     "gatewise": (RecurrentPPO, GatewisePolicy),
     "torch": (RecurrentPPO, RecurrentActorCriticPolicy),
     "none": (PPO, "MlpPolicy"),
@@ -107,7 +140,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Balance a pole whose speed is not shown.")
-    parser.add_argument("--memory", choices=MEMORIES, default="gatewise")
+    parser.add_argument("--memory", choices=MEMORIES, default="whole")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=50_000, help="of all carts together")
     parser.add_argument("--hidden", type=int, default=64, help="units of each LSTM")

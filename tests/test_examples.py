@@ -107,4 +107,4 @@ def test_recurrent_ppo_runs(capsys: pytest.CaptureFixture[str]) -> None:
 
     result = recurrent_ppo.main(["--steps", "512", "--hidden", "8"])
     assert result["settings"]["steps"] == 512
-    assert "memory gatewise: return" in capsys.readouterr().out
+    assert "memory whole: return" in capsys.readouterr().out
