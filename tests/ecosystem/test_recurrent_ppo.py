@@ -27,9 +27,10 @@ from stable_baselines3.common.torch_layers import CombinedExtractor
 
 import gatewise
 
-sys.path.append(str(Path(__file__).parents[2] / "examples"))
+sys.path += [str(Path(__file__).parents[2] / folder) for folder in ("examples", "benchmarks")]
 
 import recurrent_ppo
+import reinforcement
 from recurrent_ppo import GatewisePolicy
 
 SEEN, ACTIONS = spaces.Box(-1, 1, (3,)), spaces.Box(-1, 1, (2,))
@@ -333,3 +334,17 @@ def test_example_says_what_was_learnt(memory: str, capsys: pytest.CaptureFixture
     result = recurrent_ppo.main(["--memory", memory, "--steps", "512", "--hidden", "8"])
     said = f"memory {memory}: return {result['metrics']['return']:.0f} ± "
     assert capsys.readouterr().out.startswith(said)
+
+
+def test_benchmark_times_only_who_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert reinforcement.prepare(hidden=8, rollouts=2).keys() == reinforcement.NAMES.keys()
+
+    class Forgetful(reinforcement.NoLoop):
+        @staticmethod
+        def _process_sequence(features, lstm_states, episode_starts, lstm):
+            ones = torch.ones_like(episode_starts)
+            return reinforcement.NoLoop._process_sequence(features, lstm_states, ones, lstm)
+
+    monkeypatch.setitem(recurrent_ppo.MEMORIES, "torch, no loop", (RecurrentPPO, Forgetful))
+    with pytest.raises(SystemExit, match="torch, no loop disagrees with sb3-contrib by"):
+        reinforcement.prepare(hidden=8, rollouts=2)
