@@ -49,6 +49,7 @@ STARTS = {"nowhere": 0.0, "anywhere": 0.3, "everywhere": 1.0}  # share of steps 
 each_variant = pytest.mark.parametrize("variant", VARIANTS)
 
 OURS = ("gatewise", "whole")
+CONSTANT = {"learning_rate": 2e-3, "clip_range": 0.2}  # where a schedule would be at its end, 0
 STEPS, CARTS = 64, 8  # of a rollout, as the example has them
 
 
@@ -199,10 +200,12 @@ def test_dictionaries_of_observations_are_taken() -> None:
 def test_update_is_the_same(memory: str, batch_size: int) -> None:
     weights, losses = [], []
     for each in ("torch", memory):
-        model = recurrent_ppo.build(each, seed=0, batch_size=batch_size)
+        model = recurrent_ppo.build(each, seed=0, batch_size=batch_size, **CONSTANT)
+        before = copy.deepcopy(model.policy.state_dict())
         model.learn(STEPS * CARTS)  # a rollout, and ten rounds over it
         assert model.rollout_buffer.episode_starts[1:].any()
         weights.append(model.policy.state_dict())
+        assert all((w - before[name]).abs().max() > 1e-3 for name, w in weights[-1].items())
         log = model.logger.name_to_value
         losses.append({name: float(log[name]) for name in log if name.startswith("train/")})
     assert {"train/loss", "train/value_loss", "train/approx_kl"} <= losses[1].keys()
@@ -230,7 +233,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[BaseAlgor
     """Train a little with sb3-contrib's LSTM and with ours, and write the files."""
     folder, made = tmp_path_factory.mktemp("models"), {}
     for memory in ("torch", *OURS):
-        model = recurrent_ppo.build(memory, seed=0, hidden=8, n_epochs=1)
+        model = recurrent_ppo.build(memory, seed=0, hidden=8, n_epochs=1, **CONSTANT)
         model.learn(STEPS * CARTS).save(folder / f"{memory}.zip")
         made[memory] = (model, folder / f"{memory}.zip")
     return made
