@@ -98,3 +98,13 @@ def test_memory_draws_what_it_says() -> None:
     assert (words[10:30] == 8).all()
     assert (words[30] == 9).all()
     assert (words[31:] == 8).all()
+
+
+def test_recurrent_ppo_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """What it learns is looked at in tests/ecosystem."""
+    pytest.importorskip("sb3_contrib", reason="make test-ecosystem installs it")
+    import recurrent_ppo
+
+    result = recurrent_ppo.main(["--steps", "512", "--hidden", "8"])
+    assert result["settings"]["steps"] == 512
+    assert "memory whole: return" in capsys.readouterr().out
