@@ -8,7 +8,7 @@ SOURCES := pyproject.toml constraints.txt CMakeLists.txt \
   $(filter-out native/tests/%,$(wildcard native/*.* native/*/*.*))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full test-cluster test-ecosystem check sanitize fuzz ulp older bench docs results pictures clean
+.PHONY: help demo test test-full test-cluster test-ecosystem check sanitize fuzz ulp older bench docs capabilities results pictures clean
 
 help:           ## list the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,9 @@ bench: $(VENV)/.installed-bench ## time the layers beside their peers, write BEN
 
 docs: $(VENV)/.installed-test   ## write docs/support.md, what each backend can do
 	$(BIN)/python docs/render_support.py
+
+capabilities: $(VENV)/.installed-test ## write docs/pytorch.md, each entry tried; takes minutes
+	$(BIN)/python docs/render_capabilities.py
 
 results: $(VENV)/.installed-test ## write docs/results.md from the log of evaluations
 	$(BIN)/python docs/render_results.py

@@ -83,10 +83,10 @@ def entry(capability: Capability, column: str, tried: Tried, notes: list[str]) -
     lacking = {s: r for s in SUBJECTS[column] if (r := tried[capability.name, s])}
     if not lacking:
         return "yes"
-    reason = next(iter(lacking.values())).replace("`", "'")
+    reason = next(iter(lacking.values()))
     if reason not in notes:
         notes.append(reason)
-    number = f"[{notes.index(reason) + 1}](#what-was-raised)"
+    number = f"([{notes.index(reason) + 1}](#what-was-raised))"
     if len(lacking) == len(SUBJECTS[column]):
         return f"no {number}"
     return f"yes, but not {', '.join(subject.form for subject in lacking)} {number}"
@@ -103,7 +103,7 @@ def read(page: str) -> Tried:
     for capability in CAPABILITIES:
         for column, text in zip(COLUMNS, rows[capability.title], strict=True):
             number = re.search(r"\[(\d+)\]", text)
-            named = re.sub(r".*not |\[.*", "", text).replace(",", " ").split()
+            named = re.sub(r".*not | \(\[.*", "", text).replace(",", " ").split()
             for subject in SUBJECTS[column] if applies(capability, column) else ():
                 lacks = text.startswith("no ") or (" not " in text and subject.form in named)
                 said[capability.name, subject] = notes[number[1]] if number and lacks else ""

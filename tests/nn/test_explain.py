@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 from layer_cases import KINDS
+from torch import Tensor
 from torch.nn.utils.rnn import pack_sequence
 
 import gatewise
@@ -44,14 +45,25 @@ def test_explanation_reads_as_lines() -> None:
     words = "not built" if native is None else "float32 and float64 only"
     assert "not cpu: " in others[0]
     assert words in others[0]
-    assert "derivatives of any order" in last
+    assert last == "  derivatives: of any order, in reverse and forward mode, and under torch.func"
 
 
-def test_explanation_points_to_the_reference_for_higher_derivatives() -> None:
-    explanation = gatewise.explain_backend(
-        gatewise.GRU(3, 5, backend="torch"), torch.randn(4, 2, 3)
-    )
-    assert "take backend='reference'" in str(explanation)
+@pytest.mark.parametrize("backend", [FASTEST, "torch"])
+def test_explanation_says_who_gives_which_derivatives(backend: str) -> None:
+    layer, x = gatewise.GRU(3, 5, backend=backend), torch.randn(4, 2, 3)
+    assert "higher ones by the reference" in gatewise.explain_backend(layer, x).derivatives
+
+
+def test_explanation_under_a_transform_is_of_what_runs_there() -> None:
+    layer, explanations = gatewise.GRU(3, 5), []
+
+    def function(x: Tensor) -> Tensor:
+        explanations.append(gatewise.explain_backend(layer, x))
+        return layer(x)[0]
+
+    torch.func.vmap(function)(torch.randn(2, 4, 2, 3))
+    assert explanations[0].backend == "reference"
+    assert "torch.func" in explanations[0].reasons["torch"]
 
 
 def test_explanation_of_a_forced_backend_says_so() -> None:

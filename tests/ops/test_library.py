@@ -20,7 +20,6 @@ pytestmark = pytest.mark.skipif(native is None, reason="the core was not built")
 FORWARD = torch.ops.gatewise.recurrence.default
 BACKWARD = torch.ops.gatewise.recurrence_backward.default
 FIRST_INPUT = len(library.Manner._fields) + len(library.Guides._fields)
-CHECKED = ["lstm", "gru", "rnn-relu", "lstm-everything", "gru-reset-before-everything"]
 GUIDED: dict[str, Any] = {
     "lengths": torch.tensor([4, 0, 2]),
     "resets": torch.tensor([[1, 0, 1], [0, 1, 0], [1, 1, 0], [0, 0, 1]]).bool(),
@@ -50,16 +49,17 @@ def run_in_library(form: str, tensors: dict[str, Tensor], **guides: Any) -> tupl
     return outputs[: 3 if "c_0" in tensors else 2]
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("guides", [{}, GUIDED], ids=["plain", "guided"])
-@pytest.mark.parametrize("form", CHECKED)
+@pytest.mark.parametrize(
+    ("dtype", "guides"), [(torch.float32, {}), (torch.float64, GUIDED)], ids=["plain", "guided"]
+)
+@every_form
 def test_forward_passes_torchs_own_checks(
     form: str, guides: dict[str, Any], dtype: torch.dtype
 ) -> None:
     opcheck(FORWARD, make_arguments(form, make_tensors(form, 4, 3, dtype=dtype), **guides))
 
 
-@pytest.mark.parametrize("form", CHECKED)
+@every_form
 def test_backward_passes_torchs_own_checks(form: str) -> None:
     arguments = detached(make_arguments(form, make_tensors(form, 4, 3), **GUIDED))
     y, h_n, _, activations = FORWARD(*arguments)

@@ -31,7 +31,6 @@ def second_derivatives(form: str, backend: str, dtype: torch.dtype) -> dict[str,
 @every_torch_form
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_second_derivatives_match_reference(form: str, dtype: torch.dtype) -> None:
-    """In float32 the LSTM is oneDNN's, which has none."""
     got, expected = (second_derivatives(form, backend, dtype) for backend in ("torch", "reference"))
     assert_same(got, expected, 16 * tolerance(dtype, 4))
 

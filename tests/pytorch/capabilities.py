@@ -42,5 +42,5 @@ def attempt(capability: Capability, subject: Subject) -> str:
 
 def _short(message: str) -> str:
     """Give a message's beginning, the same in every run."""
-    line = re.sub(r"\s+", " ", message.strip().split("\n")[0])
+    line = re.sub(r"\s+", " ", message.strip().split("\n")[0]).replace("`", "'")
     return line if len(line) <= _MOST else line[:_MOST].rsplit(" ", 1)[0] + " …"

@@ -72,6 +72,19 @@ def graph_does_not_grow(subject: Subject) -> None:
         raise Lacking("the graph has every step in it")
 
 
+@capability(SECTION, "second derivatives by `torch.func` in a compiled function", is_slow=True)
+def compiled_func_derivatives(subject: Subject) -> None:
+    module, x = subject.make().eval(), subject.draw(steps=2)
+
+    def loss(x: torch.Tensor) -> torch.Tensor:
+        return module(x)[0].square().sum()
+
+    def second(x: torch.Tensor) -> torch.Tensor:
+        return grad(lambda x: grad(loss)(x).square().sum())(x)
+
+    assert_close(compiled(second, backend="aot_eager")(x), second(x))
+
+
 @capability(SECTION, "per-sample gradients in a compiled function", is_slow=True)
 def compiled_per_sample_gradients(subject: Subject) -> None:
     module, x = subject.make().eval(), subject.draw(steps=2)
@@ -99,8 +112,8 @@ def compiled_packed_sequence(subject: Subject) -> None:
 @capability(
     SECTION,
     "second derivatives inside a compiled graph",
-    why="PyTorch does not differentiate a compiled backward: take them eagerly, or compile a "
-    "function that uses `torch.func` inside.",
+    why="PyTorch does not differentiate a compiled backward: take them eagerly, or by "
+    "`torch.func` in the compiled function.",
 )
 def compiled_second_derivatives(subject: Subject) -> None:
     module, x = subject.make(), subject.draw().requires_grad_()

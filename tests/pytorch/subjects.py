@@ -11,6 +11,7 @@ from gatewise.ops.cases import FORMS
 FEATURES, UNITS, STEPS, BATCH = 3, 5, 4, 3
 TWOFOLD: dict[str, Any] = {"num_layers": 2, "bidirectional": True}
 _NO_OPTIONS_OF_A_STEP = {"proj_size", "recurrent_dropout"}
+_OFTEN = ("lstm-everything", "gru")
 COLUMNS = ("gatewise layers", "gatewise cells", "torch.nn layers", "torch.nn cells")
 
 
@@ -29,6 +30,11 @@ class Subject(NamedTuple):
     def name(self) -> str:
         """A test's name for it."""
         return f"{self.column.replace(' ', '-')}-{self.form}"
+
+    @property
+    def is_often(self) -> bool:
+        """Whether it is tried each time, also where that takes seconds."""
+        return not self.is_ours or self.form in _OFTEN
 
     @property
     def cell(self) -> str:

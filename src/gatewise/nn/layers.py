@@ -52,7 +52,8 @@ class LSTM(RecurrentLayer):
             :func:`gatewise.nn.init.initialise`.
         max_period: for ``"chrono"``, the longest span to remember, in steps, at least 2.
         backend: ``"auto"`` (default) or one by name; :func:`gatewise.explain_backend` shows which
-            runs. Torch's kernels do not give every higher derivative; ``"reference"`` does.
+            runs. What kernels lack, higher derivatives, and with ``"auto"`` forward mode and
+            ``torch.func``, goes through the reference.
 
     Raises:
         ValueError: if an argument is not one of these.

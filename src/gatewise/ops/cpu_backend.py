@@ -8,7 +8,7 @@ from torch import Tensor
 from gatewise.ops import library
 from gatewise.ops.buffers import buffers, saved_tensors_are_ours
 from gatewise.ops.call import Call, Result
-from gatewise.ops.derivatives import as_call, reference_gradients
+from gatewise.ops.derivatives import DERIVATIVES, as_call, reference_gradients
 from gatewise.ops.masks import make_masks
 from gatewise.ops.native_call import (
     TYPES,
@@ -27,8 +27,6 @@ from gatewise.ops.native_call import (
 from gatewise.ops.surroundings import is_traced, transform, wants_gradients
 
 __all__ = ["DERIVATIVES", "WANTED_TARGET", "run", "slower", "target", "unsupported"]
-
-DERIVATIVES = "derivatives of any order in reverse mode, the first by its own kernels"
 
 _FEW_ROWS = 4  # T·B, below which packing large weights does not pay
 _LARGE = 2**18  # elements of w_hh

@@ -12,6 +12,11 @@ from gatewise.ops.native_call import Guides, Inputs, Manner
 
 Gradients = tuple[Tensor | None, ...]
 
+DERIVATIVES = (
+    "the first by its own kernels, higher ones by the reference; for forward mode and torch.func "
+    "'auto' takes the reference"
+)
+
 
 def reference_gradients(
     call: Call, masks: Masks, grads: Gradients, needs: tuple[bool, ...]

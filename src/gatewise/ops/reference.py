@@ -20,7 +20,7 @@ from gatewise.ops.walk import Walk, plan_walk
 Record = tuple[Tensor, ...]  # a step's NamedTuple: the new state's tensors first
 Step = Callable[..., Record]  # (xw_t, *state, keep_h=..., keep_c=...) -> Record
 
-DERIVATIVES = "derivatives of any order, reverse and forward mode"
+DERIVATIVES = "of any order, in reverse and forward mode, and under torch.func"
 
 
 def unsupported(call: Call) -> str | None:  # noqa: ARG001 - every backend is asked the same way

@@ -36,8 +36,10 @@ def is_traced(*tensors: Tensor) -> bool:
 def wants_gradients(tensors: Iterable[Tensor | None]) -> bool:
     """Say whether autograd may ask for any of the tensors' gradients."""
     # What torch.jit.trace records may run in another mode than now, and is checked in both.
-    is_possible = torch.is_grad_enabled() or torch._C._is_tracing()
-    return is_possible and any(t is not None and t.requires_grad for t in tensors)
+    is_recorded = not torch.compiler.is_compiling() and torch._C._is_tracing()
+    return (torch.is_grad_enabled() or is_recorded) and any(
+        t is not None and t.requires_grad for t in tensors
+    )
 
 
 def values_of(tensor: Tensor) -> Tensor | None:

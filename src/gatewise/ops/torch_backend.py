@@ -7,13 +7,13 @@ from torch import _VF, Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from gatewise.ops.call import Call, CellName, Result
-from gatewise.ops.derivatives import reference_gradients
+from gatewise.ops.derivatives import DERIVATIVES, reference_gradients
 from gatewise.ops.masks import make_masks
 from gatewise.ops.native_call import Inputs
 from gatewise.ops.surroundings import is_traced, transform, wants_gradients
 from gatewise.ops.walk import plan_walk
 
-DERIVATIVES = "derivatives of any order in reverse mode, the first by its own kernels"
+__all__ = ["DERIVATIVES", "run", "unsupported"]
 
 
 def unsupported(call: Call) -> str | None:
@@ -61,7 +61,7 @@ class _Outputs(torch.autograd.Function):
     """What the kernels gave; gradients go on to the kernels.
 
     Gradients that are to be differentiated in turn go past them to the inputs, through the
-    reference: neither cuDNN nor oneDNN's LSTM has second derivatives.
+    reference: cuDNN has no second derivatives.
     """
 
     @staticmethod
