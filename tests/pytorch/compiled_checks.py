@@ -74,7 +74,7 @@ def graph_does_not_grow(subject: Subject) -> None:
 
 @capability(SECTION, "second derivatives by `torch.func` in a compiled function", is_slow=True)
 def compiled_func_derivatives(subject: Subject) -> None:
-    module, x = subject.make().eval(), subject.draw(steps=2)
+    module, x = subject.make(is_small=True).eval(), subject.draw(steps=2)
 
     def loss(x: torch.Tensor) -> torch.Tensor:
         return module(x)[0].square().sum()
@@ -87,7 +87,7 @@ def compiled_func_derivatives(subject: Subject) -> None:
 
 @capability(SECTION, "per-sample gradients in a compiled function", is_slow=True)
 def compiled_per_sample_gradients(subject: Subject) -> None:
-    module, x = subject.make().eval(), subject.draw(steps=2)
+    module, x = subject.make(is_small=True).eval(), subject.draw(steps=2)
 
     def slopes(x: torch.Tensor) -> torch.Tensor:
         return vmap(grad(lambda sample: module(sample)[0].square().sum()), in_dims=x.dim() - 2)(x)
@@ -112,6 +112,7 @@ def compiled_packed_sequence(subject: Subject) -> None:
 @capability(
     SECTION,
     "second derivatives inside a compiled graph",
+    is_slow=True,
     why="PyTorch does not differentiate a compiled backward: take them eagerly, or by "
     "`torch.func` in the compiled function.",
 )

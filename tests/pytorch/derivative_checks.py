@@ -43,7 +43,7 @@ def weights_of(module: Any) -> Weights:
 
 @capability(SECTION, "second derivatives: `torch.autograd.gradgradcheck`, float64")
 def second_derivatives(subject: Subject) -> None:
-    module = subject.make()
+    module = subject.make(is_small=True)
     function, weights = call_with(module), weights_of(module)
 
     def outputs(x: Tensor, *values: Tensor) -> Tensor:

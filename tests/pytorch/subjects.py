@@ -51,12 +51,17 @@ class Subject(NamedTuple):
         """Whether it is a cell that takes one step."""
         return self.column.endswith("cells")
 
-    def make(self, dtype: torch.dtype = torch.float64, device: str = "cpu") -> Any:
-        """Make it, with two layers and directions if it has any, and all weights drawn."""
+    def make(
+        self, dtype: torch.dtype = torch.float64, device: str = "cpu", *, is_small: bool = False
+    ) -> Any:
+        """Make it and draw all its weights.
+
+        A layer has two layers and directions, unless it ``is_small``, for checks that unroll it.
+        """
         torch.manual_seed(0)
         library: Any = gatewise if self.is_ours else nn
         kind = getattr(library, self.cell + ("Cell" if self.is_step else ""))
-        own = {} if self.is_step else TWOFOLD
+        own = {} if self.is_step or is_small else TWOFOLD
         given = own | FORMS[self.form].options
         module = kind(FEATURES, UNITS, device=device, dtype=torch.float64, **given)
         with torch.no_grad():
