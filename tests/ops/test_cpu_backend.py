@@ -264,6 +264,16 @@ def test_graph_can_be_walked_twice() -> None:
     assert torch.equal(first, second)
 
 
+@pytest.mark.parametrize("guide", ["lengths", "resets"])
+def test_guides_changed_before_backward_are_refused(guide: str) -> None:
+    """A user may fill one buffer anew for each batch."""
+    guides = {"lengths": torch.tensor([4, 0, 2]), "resets": torch.eye(4, 3).bool()}
+    y = run_operator("gru", make_tensors("gru", 4, 3), backend="cpu", **guides)[0]
+    guides[guide].zero_()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+
+
 FORKING = """
 import os, torch, gatewise
 torch.set_num_threads(2)
