@@ -7,7 +7,7 @@ import torch
 from layer_cases import FORMS, KINDS, TWOFOLD, draw, make_form, seeded
 from torch import Tensor
 from torch._subclasses import FakeTensorMode
-from torch.func import grad, jvp, vmap
+from torch.func import grad, jvp, linearize, vmap
 from torch.nn.utils.rnn import pack_sequence
 from torch.testing import assert_close
 
@@ -97,6 +97,19 @@ def test_forward_mode_through_lengths_resets_and_state(kind: str) -> None:
         run(x + s, torch.utils._pytree.tree_map(lambda h, s=s: h + s, hx)) for s in (step, -step)
     ]
     assert_close(got, (moved[0] - moved[1]).detach() / (2 * step), rtol=1e-6, atol=1e-8)
+
+
+@every_kind
+def test_linearized_layer_takes_lengths_and_resets(kind: str) -> None:
+    layer, x = make_form(kind.lower()), draw(STEPS, BATCH, 3)
+    (ends, *_), (cuts, *_) = draw_masks()
+
+    def run(x: Tensor) -> Tensor:
+        return layer(x, lengths=ends.clone(), resets=cuts)[0]
+
+    y, push = linearize(run, x)
+    expected, slope = jvp(run, (x,), (torch.ones_like(x),))
+    assert_close((y, push(torch.ones_like(x))), (expected, slope))
 
 
 def test_packed_sequences_go_through_vmap_of_the_weights() -> None:

@@ -64,6 +64,14 @@ def test_output_can_be_changed_in_place() -> None:
     assert torch.equal(got, torch.autograd.grad(2 * y.sum(), tensors["x"])[0])
 
 
+def test_lengths_changed_before_second_derivatives_are_refused() -> None:
+    tensors, lengths = make_tensors("gru", 4, 3), LENGTHS.clone()
+    y = run_operator("gru", tensors, backend="torch", lengths=lengths)[0]
+    lengths.fill_(4)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        torch.autograd.grad(y.sum(), tensors["x"], create_graph=True)
+
+
 def test_saved_tensors_can_be_moved_away() -> None:
     tensors = make_tensors("gru", 4, 3)
     gradients = []
@@ -95,5 +103,7 @@ def test_transforms_go_past_the_kernels(form: str) -> None:
 def test_packing_on_the_meta_device_is_left_to_the_reference() -> None:
     tensors = {k: t.detach().to("meta") for k, t in make_tensors("gru", 4, 3).items()}
     assert run_operator("gru", tensors, backend="torch")[0].is_meta
-    y = run_operator("gru", tensors, lengths=LENGTHS.to("meta"))[0]
-    assert y.shape == (4, 3, 4)
+    lengths = LENGTHS.to("meta")
+    assert run_operator("gru", tensors, lengths=lengths)[0].shape == (4, 3, 4)
+    with pytest.raises(ValueError, match="packing looks at lengths, and here they have no values"):
+        run_operator("gru", tensors, backend="torch", lengths=lengths)
