@@ -123,6 +123,23 @@ def test_packed_sequences_go_through_vmap_of_the_weights() -> None:
     assert_close(vmap(run)(weights)[0], layer(packed)[0].data)
 
 
+@every_kind
+@pytest.mark.parametrize("is_sorted", [True, False])
+def test_packed_sequences_go_through_all_transforms(kind: str, is_sorted: bool) -> None:
+    layer = make_form(kind.lower(), bidirectional=True)
+    lengths = (4, 2, 1) if is_sorted else (2, 4, 1)
+    packed = pack_sequence([draw(n, 3) for n in lengths], enforce_sorted=is_sorted)
+
+    def run(data: Tensor) -> Tensor:
+        return layer(packed._replace(data=data))[0].data
+
+    expected = torch.autograd.functional.jacobian(run, packed.data)
+    for jacobian in (torch.func.jacrev, torch.func.jacfwd):
+        assert_close(jacobian(run)(packed.data), expected)
+    both = torch.stack([packed.data, -packed.data])
+    assert_close(vmap(run)(both), torch.stack([run(data) for data in both]))
+
+
 @every_form
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_meta_device_gives_shapes(form: str, dtype: torch.dtype) -> None:
