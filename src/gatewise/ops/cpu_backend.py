@@ -29,7 +29,7 @@ from gatewise.ops.native_call import (
     run_forward,
     target,
 )
-from gatewise.ops.surroundings import is_traced, transform, wants_gradients
+from gatewise.ops.surroundings import is_traced, to_save, transform, wants_gradients
 
 __all__ = ["DERIVATIVES", "WANTED_TARGET", "run", "slower", "target", "unsupported"]
 
@@ -91,7 +91,7 @@ class _Recurrence(torch.autograd.Function):
         kept = buffers.take(count_activations(manner, inputs), inputs.x)
         outputs = run_forward(manner, guides, inputs, target(), kept)
         ctx.manner, ctx.gives_back = manner, saved_tensors_are_ours()
-        ctx.save_for_backward(*guides, *tensors, outputs[0], kept)
+        ctx.save_for_backward(*map(to_save, guides), *tensors, outputs[0], kept)
         ctx.set_materialize_grads(False)
         return outputs
 

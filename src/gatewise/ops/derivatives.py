@@ -41,10 +41,14 @@ def reference_gradients(
     """
     with torch.enable_grad():
         result = reference.run(call, masks)
-    pairs = [
-        (out, grad) for out, grad in zip(result.flat(), grads, strict=False) if grad is not None
-    ]
     wanted: Any = [t for t, needed in zip(Inputs.of(call), needs, strict=True) if needed]
+    pairs = [
+        (out, grad)
+        for out, grad in zip(result.flat(), grads, strict=False)
+        if grad is not None and out.requires_grad  # no step: h_n is h_0
+    ]
+    if not pairs:
+        return [torch.zeros_like(wanted.pop(0)) if needed else None for needed in needs]
     outs, given = zip(*pairs, strict=True)
     settings = {"create_graph": torch.is_grad_enabled(), "materialize_grads": True}
     found = iter(torch.autograd.grad(outs, wanted, given, **settings))

@@ -43,6 +43,11 @@ def wants_gradients(tensors: Iterable[Tensor | None]) -> bool:
     )
 
 
+def to_save(tensor: Tensor | None) -> Tensor | None:
+    """Give a tensor as autograd can save it, which what came of inference mode is not."""
+    return tensor.clone() if tensor is not None and tensor.is_inference() else tensor
+
+
 def is_batched(tensor: Tensor | None) -> bool:
     """Say whether a tensor stands for many, as inside ``vmap``."""
     functorch = torch._C._functorch

@@ -10,7 +10,7 @@ from gatewise.ops.call import Call, CellName, Result
 from gatewise.ops.derivatives import DERIVATIVES, kernels_fall_short, reference_gradients
 from gatewise.ops.masks import make_masks
 from gatewise.ops.native_call import Inputs
-from gatewise.ops.surroundings import is_traced, transform, values_of, wants_gradients
+from gatewise.ops.surroundings import is_traced, to_save, transform, values_of, wants_gradients
 from gatewise.ops.walk import plan_walk
 
 __all__ = ["DERIVATIVES", "run", "unsupported"]
@@ -76,7 +76,7 @@ class _Outputs(torch.autograd.Function):
         count = len(given) - len(Inputs._fields)
         outputs, inputs = given[:count], given[count:]
         ctx.cell, ctx.options, ctx.count = cell, options, count
-        ctx.save_for_backward(lengths, *inputs)
+        ctx.save_for_backward(to_save(lengths), *inputs)
         ctx.set_materialize_grads(False)
         return tuple(output.detach() for output in outputs)
 
