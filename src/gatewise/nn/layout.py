@@ -1,7 +1,7 @@
 """Between the forms in which a batch may come and the one in which it is computed, (T, B, I)."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -53,7 +53,8 @@ def packed(sequences: PackedSequence) -> tuple[Tensor, Tensor, Layout]:
     """
     data, batch_sizes, sorted_indices, unsorted_indices = sequences
     sizes = batch_sizes.to(data.device)
-    ranks = torch.arange(int(batch_sizes[0]), device=data.device)  # by length, longest first
+    batch: Any = batch_sizes[0]  # a tensor still: torch.jit.trace would take a number for constant
+    ranks = torch.arange(batch, device=data.device)  # by length, longest first
     order = ranks if sorted_indices is None else sorted_indices
     places = ranks if unsorted_indices is None else unsorted_indices
     ends = sizes.cumsum(0)  # of each step's rows
@@ -63,7 +64,7 @@ def packed(sequences: PackedSequence) -> tuple[Tensor, Tensor, Layout]:
     x = data[rows].masked_fill(~exists.unsqueeze(-1), 0)
 
     def pack(y: Tensor) -> PackedSequence:
-        row = torch.arange(len(data), device=y.device)
+        row = torch.arange(data.shape[0], device=y.device)
         steps = torch.searchsorted(ends, row, right=True)
         columns = order[row - starts[steps]]
         return PackedSequence(y[steps, columns], batch_sizes, sorted_indices, unsorted_indices)
