@@ -151,7 +151,7 @@ def test_packed_sequence_of_other_sizes_than_its_data_is_refused(
     if sum(batch_sizes) >= 6:  # with fewer, some of torch's kernels drop the rows left over
         with pytest.raises(RuntimeError):
             theirs(packed)
-    with pytest.raises(ValueError, match="batch_sizes must not rise and must add up to its 6 rows"):
+    with pytest.raises(ValueError, match=r"batch_sizes must not rise.* add up to its 6 rows"):
         mine(packed)
 
 

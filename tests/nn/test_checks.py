@@ -101,7 +101,9 @@ def test_packed_sequence_takes_no_masks(masks: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("batch_sizes", "words"),
     [
-        ([2, 2], r"must add up to its 6 rows of data; got \[2, 2\], 4 rows"),
+        ([], r"each at least 1.*got \[\], 0 rows"),
+        ([4, 2, 0], r"got \[4, 2, 0\], 6 rows"),
+        ([2, 2], r"add up to its 6 rows of data; got \[2, 2\], 4 rows"),
         ([2, 2, 2, 2], r"got \[2, 2, 2, 2\], 8 rows"),
         ([1, 2, 3], r"batch_sizes must not rise.*got \[1, 2, 3\], 6 rows"),
         ([1] * 9, r"got \[1, 1, 1, 1, 1, 1, 1, 1, …\], 9 rows.*pack_padded_sequence"),

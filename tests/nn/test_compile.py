@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch._dynamo.backends.common import aot_autograd
 from torch._dynamo.testing import CompileCounterWithBackend
 from torch.export import Dim
+from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 import gatewise
 from gatewise.ops.native_call import native
@@ -222,3 +223,22 @@ def test_second_derivatives_stay_eager() -> None:
         return as_tuple(layer(x))[0]
 
     assert torch.autograd.gradgradcheck(function, x)
+
+
+def test_traced_and_compiled_packed_batches_follow_their_sizes() -> None:
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = gatewise.GRU(3, 5, bidirectional=True)
+
+        def forward(self, data: Tensor, batch_sizes: Tensor) -> Tensor:
+            return self.layer(PackedSequence(data, batch_sizes))[0].data
+
+    network, example = Network(), pack_sequence([torch.randn(n, 3) for n in (4, 2)])
+    traced = torch.jit.trace(network, example[:2])
+    for lengths in ((4, 2), (5, 3, 1), (2,)):
+        data, batch_sizes, *_ = pack_sequence([torch.randn(n, 3) for n in lengths])
+        for run in (traced, compiled(network)):
+            torch.testing.assert_close(run(data, batch_sizes), network(data, batch_sizes))
+    with pytest.raises(IndexError):
+        compiled(network)(torch.randn(5, 3), torch.tensor([2, 2]))

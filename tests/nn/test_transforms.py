@@ -7,7 +7,7 @@ import torch
 from layer_cases import FORMS, KINDS, TWOFOLD, draw, make_form, seeded
 from torch import Tensor
 from torch._subclasses import FakeTensorMode
-from torch.func import grad, jvp, vmap
+from torch.func import grad, jvp, linearize, vmap
 from torch.nn.utils.rnn import pack_sequence
 from torch.testing import assert_close
 
@@ -99,6 +99,19 @@ def test_forward_mode_through_lengths_resets_and_state(kind: str) -> None:
     assert_close(got, (moved[0] - moved[1]).detach() / (2 * step), rtol=1e-6, atol=1e-8)
 
 
+@every_kind
+def test_linearized_layer_takes_lengths_and_resets(kind: str) -> None:
+    layer, x = make_form(kind.lower()), draw(STEPS, BATCH, 3)
+    (ends, *_), (cuts, *_) = draw_masks()
+
+    def run(x: Tensor) -> Tensor:
+        return layer(x, lengths=ends.clone(), resets=cuts)[0]
+
+    y, push = linearize(run, x)
+    expected, slope = jvp(run, (x,), (torch.ones_like(x),))
+    assert_close((y, push(torch.ones_like(x))), (expected, slope))
+
+
 def test_packed_sequences_go_through_vmap_of_the_weights() -> None:
     layer = make_form("gru").eval()
     packed = pack_sequence([draw(n, 3) for n in (5, 3, 1)])
@@ -108,6 +121,23 @@ def test_packed_sequences_go_through_vmap_of_the_weights() -> None:
         return torch.func.functional_call(layer, weights, (packed,))[0].data
 
     assert_close(vmap(run)(weights)[0], layer(packed)[0].data)
+
+
+@every_kind
+@pytest.mark.parametrize("is_sorted", [True, False])
+def test_packed_sequences_go_through_all_transforms(kind: str, is_sorted: bool) -> None:
+    layer = make_form(kind.lower(), bidirectional=True)
+    lengths = (4, 2, 1) if is_sorted else (2, 4, 1)
+    packed = pack_sequence([draw(n, 3) for n in lengths], enforce_sorted=is_sorted)
+
+    def run(data: Tensor) -> Tensor:
+        return layer(packed._replace(data=data))[0].data
+
+    expected = torch.autograd.functional.jacobian(run, packed.data)
+    for jacobian in (torch.func.jacrev, torch.func.jacfwd):
+        assert_close(jacobian(run)(packed.data), expected)
+    both = torch.stack([packed.data, -packed.data])
+    assert_close(vmap(run)(both), torch.stack([run(data) for data in both]))
 
 
 @every_form

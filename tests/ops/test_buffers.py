@@ -10,6 +10,7 @@ import pytest
 import torch
 from sequence_cases import loss_weights, make_tensors, run_operator, with_gradients
 from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.checkpoint import checkpoint
 
 from gatewise.ops import buffers as module
@@ -84,6 +85,17 @@ def test_graph_that_is_kept_keeps_its_buffer() -> None:
     assert count_idle() == 0
     with_gradients(run(others), others)
     assert_equal(with_gradients(outputs, tensors), expected)
+
+
+@needs_core
+def test_buffer_that_hooks_have_seen_is_not_handed_on() -> None:
+    """They may keep it."""
+    tensors, seen = draw(1), []
+    with saved_tensors_hooks(lambda tensor: (seen.append(tensor), tensor)[1], lambda saved: saved):
+        outputs = run(tensors)
+    with_gradients(outputs, tensors)
+    assert seen
+    assert count_idle() == 0
 
 
 @needs_core

@@ -252,7 +252,13 @@ def test_second_derivatives_go_through_the_reference(form: str) -> None:
     def function(*values: Tensor) -> tuple[Tensor, ...]:
         return run_operator(form, dict(zip(tensors, values, strict=True)), backend="cpu", seed=1)
 
-    assert torch.autograd.gradgradcheck(function, tuple(tensors.values()))
+    values = tuple(tensors.values())
+    loss = sum(output.square().sum() for output in function(*values))
+    settings = {"retain_graph": True, "materialize_grads": True}
+    once = torch.autograd.grad(loss, values, **settings)
+    twice = torch.autograd.grad(loss, values, create_graph=True, **settings)
+    torch.testing.assert_close(twice, once)  # what follows sees these alone
+    assert torch.autograd.gradgradcheck(function, values)
 
 
 def test_graph_can_be_walked_twice() -> None:
@@ -262,6 +268,16 @@ def test_graph_can_be_walked_twice() -> None:
         torch.autograd.grad(y.sum(), tensors["w_hh"], retain_graph=True)[0] for _ in range(2)
     )
     assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("guide", ["lengths", "resets"])
+def test_guides_changed_before_backward_are_refused(guide: str) -> None:
+    """A user may fill one buffer anew for each batch."""
+    guides = {"lengths": torch.tensor([4, 0, 2]), "resets": torch.eye(4, 3).bool()}
+    y = run_operator("gru", make_tensors("gru", 4, 3), backend="cpu", **guides)[0]
+    guides[guide].zero_()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
 
 
 FORKING = """

@@ -6,6 +6,7 @@ from sequence_cases import RUNS, assert_same, make_tensors, run_operator, tolera
 from torch import Tensor
 from torch.autograd.graph import save_on_cpu
 
+import gatewise
 from gatewise.ops import cases, torch_backend
 from gatewise.ops.cases import FORMS
 
@@ -64,6 +65,14 @@ def test_output_can_be_changed_in_place() -> None:
     assert torch.equal(got, torch.autograd.grad(2 * y.sum(), tensors["x"])[0])
 
 
+def test_lengths_changed_before_second_derivatives_are_refused() -> None:
+    tensors, lengths = make_tensors("gru", 4, 3), LENGTHS.clone()
+    y = run_operator("gru", tensors, backend="torch", lengths=lengths)[0]
+    lengths.fill_(4)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        torch.autograd.grad(y.sum(), tensors["x"], create_graph=True)
+
+
 def test_saved_tensors_can_be_moved_away() -> None:
     tensors = make_tensors("gru", 4, 3)
     gradients = []
@@ -95,5 +104,21 @@ def test_transforms_go_past_the_kernels(form: str) -> None:
 def test_packing_on_the_meta_device_is_left_to_the_reference() -> None:
     tensors = {k: t.detach().to("meta") for k, t in make_tensors("gru", 4, 3).items()}
     assert run_operator("gru", tensors, backend="torch")[0].is_meta
-    y = run_operator("gru", tensors, lengths=LENGTHS.to("meta"))[0]
-    assert y.shape == (4, 3, 4)
+    lengths = LENGTHS.to("meta")
+    assert run_operator("gru", tensors, lengths=lengths)[0].shape == (4, 3, 4)
+    with pytest.raises(ValueError, match="packing looks at lengths, and here they have no values"):
+        run_operator("gru", tensors, backend="torch", lengths=lengths)
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_compiled_16_bit_layer_trains_with_lengths_and_without(kind: str) -> None:
+    """Where torch's kernels cannot go into a graph, the reference does."""
+    torch._dynamo.reset()
+    layer = getattr(gatewise, kind)(3, 4, dtype=torch.bfloat16)
+    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    x = torch.randn(4, 3, 3).bfloat16()
+    for masks in ({}, {"lengths": LENGTHS}):
+        found, expected = (run(x, **masks)[0] for run in (compiled, layer))
+        torch.testing.assert_close(found, expected, rtol=0, atol=0.05)
+        found.sum().backward()
+    assert layer.weight_hh_l0.grad.isfinite().all()

@@ -50,6 +50,13 @@ def second_derivatives(subject: Subject) -> None:
         return function(dict(zip(weights, values, strict=True)), x)
 
     values = [value.requires_grad_() for value in (subject.draw(), *weights.values())]
+    loss = outputs(*values).square().sum()
+    settings = {"retain_graph": True, "materialize_grads": True}
+    twice, once = (
+        torch.autograd.grad(loss, values, create_graph=is_twice, **settings)
+        for is_twice in (True, False)
+    )
+    assert_close(twice, once)  # what follows sees the former only
     assert torch.autograd.gradgradcheck(outputs, values, fast_mode=True)
 
 

@@ -66,8 +66,12 @@ def main(rank: int, group: str, store: str, out: str) -> None:
         for subject in subjects
         if subject.is_often == (group == "often")
     }
+    both: list[Any] = [None, None]
+    dist.all_gather_object(both, found)
     if rank == 0:
-        Path(out).write_text(json.dumps(found))
+        Path(out).write_text(
+            json.dumps({name: said or both[1][name] for name, said in found.items()})
+        )
     dist.destroy_process_group()
 
 

@@ -21,7 +21,8 @@ def first_weight(module: Any) -> str:
 
 
 def assert_alike(subject: Subject, one: Any, other: Any) -> None:
-    """Compare the outputs and gradients of two modules."""
+    """Compare the mode, outputs and gradients of two modules."""
+    assert one.training == other.training
     x = subject.draw(next(one.parameters()).dtype)
     outputs = [run(module, x) for module in (one, other)]
     assert_close(*outputs)
@@ -41,8 +42,8 @@ def deepcopy(subject: Subject) -> None:
 
 @capability(SECTION, "`pickle`")
 def pickled(subject: Subject) -> None:
-    module = subject.make()
-    assert_alike(subject, pickle.loads(pickle.dumps(module)), module)
+    for module in (subject.make(), subject.make().eval()):
+        assert_alike(subject, pickle.loads(pickle.dumps(module)), module)
 
 
 @capability(SECTION, "`share_memory_`")

@@ -52,11 +52,12 @@ def check_packed(owner: str, packed: PackedSequence, features: int, weight: Tens
     if torch.compiler.is_compiling():  # sees no values
         return
     sizes = batch_sizes.tolist()
-    if sum(sizes) != len(data) or sizes != sorted(sizes, reverse=True):
+    is_falling = sizes == sorted(sizes, reverse=True) and min(sizes, default=0) > 0
+    if sum(sizes) != len(data) or not is_falling:
         raise ValueError(
-            f"{owner}: a PackedSequence's batch_sizes must not rise and must add up to its "
-            f"{len(data)} rows of data; got {_shorten(sizes)}, {sum(sizes)} rows. Make one by "
-            "torch.nn.utils.rnn.pack_padded_sequence or pack_sequence."
+            f"{owner}: a PackedSequence's batch_sizes must not rise, each at least 1, and must add "
+            f"up to its {len(data)} rows of data; got {_shorten(sizes)}, {sum(sizes)} rows. Make "
+            "one by torch.nn.utils.rnn.pack_padded_sequence or pack_sequence."
         )
 
 

@@ -8,7 +8,12 @@ from torch import Tensor
 from gatewise.ops import library
 from gatewise.ops.buffers import buffers, saved_tensors_are_ours
 from gatewise.ops.call import Call, Result
-from gatewise.ops.derivatives import DERIVATIVES, as_call, reference_gradients
+from gatewise.ops.derivatives import (
+    DERIVATIVES,
+    as_call,
+    kernels_fall_short,
+    reference_gradients,
+)
 from gatewise.ops.masks import make_masks
 from gatewise.ops.native_call import (
     TYPES,
@@ -24,7 +29,7 @@ from gatewise.ops.native_call import (
     run_forward,
     target,
 )
-from gatewise.ops.surroundings import is_traced, transform, wants_gradients
+from gatewise.ops.surroundings import is_traced, to_save, transform, wants_gradients
 
 __all__ = ["DERIVATIVES", "WANTED_TARGET", "run", "slower", "target", "unsupported"]
 
@@ -85,17 +90,18 @@ class _Recurrence(torch.autograd.Function):
         inputs = Inputs(*tensors)
         kept = buffers.take(count_activations(manner, inputs), inputs.x)
         outputs = run_forward(manner, guides, inputs, target(), kept)
-        ctx.manner, ctx.guides, ctx.gives_back = manner, guides, saved_tensors_are_ours()
-        ctx.save_for_backward(*tensors, outputs[0], kept)
+        ctx.manner, ctx.gives_back = manner, saved_tensors_are_ours()
+        ctx.save_for_backward(*map(to_save, guides), *tensors, outputs[0], kept)
         ctx.set_materialize_grads(False)
         return outputs
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor | None, dh_n: Tensor | None, dc_n: Tensor | None) -> Any:
         *tensors, y, kept = ctx.saved_tensors
-        call, needs = (ctx.manner, ctx.guides, Inputs(*tensors)), ctx.needs_input_grad[2:]
-        grads = (dy, dh_n, dc_n)
-        if torch.is_grad_enabled():  # the gradients are to be differentiated in turn
+        count = len(Guides._fields)
+        call = ctx.manner, Guides(*tensors[:count]), Inputs(*tensors[count:])
+        grads, needs = (dy, dh_n, dc_n), ctx.needs_input_grad[2:]
+        if kernels_fall_short(grads):
             return None, None, *reference_gradients(*as_call(*call), grads, needs)
         is_last = not torch._C._autograd._get_current_graph_task_keep_graph()
         if not is_last:

@@ -9,6 +9,7 @@ from gatewise.ops import reference
 from gatewise.ops.call import OPTIONS, Call, CellName
 from gatewise.ops.masks import Masks
 from gatewise.ops.native_call import Guides, Inputs, Manner
+from gatewise.ops.surroundings import is_batched
 
 Gradients = tuple[Tensor | None, ...]
 
@@ -18,10 +19,19 @@ DERIVATIVES = (
 )
 
 
+def kernels_fall_short(grads: Gradients) -> bool:
+    """Say whether a backward must be the reference's.
+
+    It must where gradients are to be differentiated in turn, and where ``grads`` are many at once,
+    as ``torch.autograd.grad(is_grads_batched=True)`` gives them.
+    """
+    return torch.is_grad_enabled() or any(is_batched(grad) for grad in grads)
+
+
 def reference_gradients(
     call: Call, masks: Masks, grads: Gradients, needs: tuple[bool, ...]
 ) -> list[Tensor | None]:
-    """Give gradients that can be differentiated, from the reference run again.
+    """Give gradients from the reference run again; they can be differentiated, where wanted.
 
     Args:
         call: what was done.
@@ -29,15 +39,19 @@ def reference_gradients(
         grads: dy, dh_n and, for the LSTM, dc_n.
         needs: which of the call's ``Inputs`` want a gradient.
     """
-    result = reference.run(call, masks)
-    pairs = [
-        (out, grad) for out, grad in zip(result.flat(), grads, strict=False) if grad is not None
-    ]
+    with torch.enable_grad():
+        result = reference.run(call, masks)
     wanted: Any = [t for t, needed in zip(Inputs.of(call), needs, strict=True) if needed]
+    pairs = [
+        (out, grad)
+        for out, grad in zip(result.flat(), grads, strict=False)
+        if grad is not None and out.requires_grad  # no step: h_n is h_0
+    ]
+    if not pairs:
+        return [torch.zeros_like(wanted.pop(0)) if needed else None for needed in needs]
     outs, given = zip(*pairs, strict=True)
-    found = iter(
-        torch.autograd.grad(outs, wanted, given, create_graph=True, materialize_grads=True)
-    )
+    settings = {"create_graph": torch.is_grad_enabled(), "materialize_grads": True}
+    found = iter(torch.autograd.grad(outs, wanted, given, **settings))
     return [next(found) if needed else None for needed in needs]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
+from torch.fx.experimental.proxy_tensor import get_proxy_mode
 from torch.nn import Parameter
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
@@ -42,6 +43,19 @@ def wants_gradients(tensors: Iterable[Tensor | None]) -> bool:
     )
 
 
+def to_save(tensor: Tensor | None) -> Tensor | None:
+    """Give a tensor as autograd can save it, which what came of inference mode is not."""
+    return tensor.clone() if tensor is not None and tensor.is_inference() else tensor
+
+
+def is_batched(tensor: Tensor | None) -> bool:
+    """Say whether a tensor stands for many, as inside ``vmap``."""
+    functorch = torch._C._functorch
+    return tensor is not None and (
+        functorch.is_functorch_wrapped_tensor(tensor) or functorch.is_legacy_batchedtensor(tensor)
+    )
+
+
 def values_of(tensor: Tensor) -> Tensor | None:
     """Give the numbers of a tensor, out of all transforms around it; None where there are none."""
     if torch.compiler.is_compiling():
@@ -49,4 +63,5 @@ def values_of(tensor: Tensor) -> Tensor | None:
     functorch = torch._C._functorch
     while functorch.is_functorch_wrapped_tensor(tensor):
         tensor = functorch.get_unwrapped(tensor)
-    return None if tensor.is_meta or isinstance(tensor, FakeTensor) else tensor
+    has_none = tensor.is_meta or isinstance(tensor, FakeTensor) or get_proxy_mode() is not None
+    return None if has_none else tensor

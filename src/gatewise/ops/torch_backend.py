@@ -7,10 +7,10 @@ from torch import _VF, Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from gatewise.ops.call import Call, CellName, Result
-from gatewise.ops.derivatives import DERIVATIVES, reference_gradients
+from gatewise.ops.derivatives import DERIVATIVES, kernels_fall_short, reference_gradients
 from gatewise.ops.masks import make_masks
 from gatewise.ops.native_call import Inputs
-from gatewise.ops.surroundings import is_traced, transform, wants_gradients
+from gatewise.ops.surroundings import is_traced, to_save, transform, values_of, wants_gradients
 from gatewise.ops.walk import plan_walk
 
 __all__ = ["DERIVATIVES", "run", "unsupported"]
@@ -22,9 +22,10 @@ def unsupported(call: Call) -> str | None:
     tests = (
         (looking is not None, f"{looking} cannot look into each of torch's kernels"),
         (
-            call.lengths is not None and call.x.is_meta,
-            "torch's packing looks at lengths, which have no values on the meta device",
+            call.lengths is not None and values_of(call.lengths) is None,
+            "torch's packing looks at lengths, and here they have no values",
         ),
+        (_is_lost_in_a_graph(call), "torch cannot differentiate its LSTM in a compiled graph"),
         (call.resets is not None, "torch cannot reset the state inside a sequence"),
         (call.x.shape[0] == 0, "torch takes no sequence of no steps (T = 0)"),
         (call.x.shape[1] == 0, "torch does not take an empty batch (B = 0) in every case"),
@@ -48,6 +49,12 @@ def unsupported(call: Call) -> str | None:
     return next((reason for applies, reason in tests if applies), None)
 
 
+def _is_lost_in_a_graph(call: Call) -> bool:
+    """Say whether it is oneDNN's LSTM in training, on which the compiler fails."""
+    is_by_onednn = call.cell == "lstm" and call.x.is_cpu and call.x.dtype != torch.float64
+    return torch.compiler.is_compiling() and is_by_onednn and wants_gradients(Inputs.of(call))
+
+
 def run(call: Call) -> Result:
     """Do the call."""
     result, inputs = _run(call), Inputs.of(call)
@@ -68,17 +75,18 @@ class _Outputs(torch.autograd.Function):
     def forward(ctx: Any, cell: CellName, lengths: Tensor | None, options: Any, *given: Any) -> Any:
         count = len(given) - len(Inputs._fields)
         outputs, inputs = given[:count], given[count:]
-        ctx.cell, ctx.lengths, ctx.options, ctx.count = cell, lengths, options, count
-        ctx.save_for_backward(*inputs)
+        ctx.cell, ctx.options, ctx.count = cell, options, count
+        ctx.save_for_backward(to_save(lengths), *inputs)
         ctx.set_materialize_grads(False)
         return tuple(output.detach() for output in outputs)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> Any:
         first = 3 + ctx.count
-        if not torch.is_grad_enabled():
+        if not kernels_fall_short(grads):
             return None, None, None, *grads, *(None for _ in Inputs._fields)
-        call = Inputs(*ctx.saved_tensors).to_call(ctx.cell, ctx.lengths, None, ctx.options)
+        lengths, *inputs = ctx.saved_tensors
+        call = Inputs(*inputs).to_call(ctx.cell, lengths, None, ctx.options)
         found = reference_gradients(call, make_masks(call), grads, ctx.needs_input_grad[first:])
         return *(None for _ in range(first)), *found
 
