@@ -1,8 +1,9 @@
 """Write docs/pytorch.md: what modules of ours and of torch.nn can do, each entry tried.
 
-    python docs/render_capabilities.py
+    python docs/render_capabilities.py [CHECK ...]
 
-It takes some minutes: models are compiled, and trained by two processes.
+It takes some minutes: models are compiled, and trained by two processes. With names of checks it
+tries those alone, and leaves the rest as the page has it.
 """
 
 import re
@@ -12,7 +13,7 @@ from pathlib import Path
 import torch
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "pytorch"))
+sys.path[:0] = [str(ROOT / "tests" / "pytorch"), str(ROOT / "tests")]
 
 from capabilities import CAPABILITIES, COLUMNS, SECTIONS, SUBJECTS, applies, attempt  # noqa: E402
 from capability import Capability  # noqa: E402
@@ -44,10 +45,10 @@ On the fast backends these are the core's own kernels; second derivatives, forwa
 Tried = dict[tuple[str, Subject], str]  # by capability and subject: what was raised, or ""
 
 
-def main() -> None:
-    """Try everything and write the page."""
-    tried: Tried = {}
-    for capability in CAPABILITIES:
+def main(names: list[str]) -> None:
+    """Try the checks of these names, or all, and write the page."""
+    tried = read(PAGE.read_text()) if names else {}
+    for capability in (c for c in CAPABILITIES if not names or c.name in names):
         for column in filter(lambda column: applies(capability, column), COLUMNS):
             for subject in SUBJECTS[column]:
                 tried[capability.name, subject] = attempt(capability, subject)
@@ -111,4 +112,4 @@ def read(page: str) -> Tried:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

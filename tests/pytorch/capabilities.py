@@ -7,8 +7,7 @@ import compiled_checks
 import derivative_checks
 import module_checks
 import training_checks
-from capability import CAPABILITIES, Capability, Lacking
-from distributed_runs import FailedThereError
+from capability import CAPABILITIES, Capability, FailedThereError, Lacking
 from subjects import COLUMNS, SUBJECTS, Subject
 
 __all__ = ["CAPABILITIES", "COLUMNS", "SECTIONS", "SUBJECTS", "applies", "attempt"]

@@ -12,6 +12,10 @@ class Lacking(Exception):
     """A module does not do what is asked, and nothing raises."""
 
 
+class FailedThereError(RuntimeError):
+    """What another process raised, as text."""
+
+
 class Capability(NamedTuple):
     """A row of the table.
 

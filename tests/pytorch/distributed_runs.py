@@ -1,15 +1,12 @@
 """Two processes that train together, on every subject at once: DDP and FSDP2.
 
-Run as a script, it is one of the two processes: ``distributed_runs.py RANK GROUP STORE OUT``.
+A script that torchrun starts twice: ``distributed_runs.py often|others OUT``.
 """
 
 import json
-import subprocess
 import sys
 import warnings
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -24,41 +21,12 @@ from torch.testing import assert_close
 WAYS = ("ddp", "fsdp", "fsdp-compiled")
 
 
-class FailedThereError(RuntimeError):
-    """What a process said of a subject."""
-
-
-def outcome(way: str, subject: Subject) -> None:
-    """Raise what two processes raised when they trained a subject."""
-    if message := outcomes(subject.is_often)[f"{way} {subject.name}"]:
-        raise FailedThereError(message)
-
-
-@cache
-def outcomes(is_often: bool) -> dict[str, str]:
-    """Train the subjects that are tried often, or all others; give what was raised, or ""."""
-    with TemporaryDirectory() as folder:
-        store, out = Path(folder) / "store", Path(folder) / "out.json"
-        command = [sys.executable, __file__]
-        started = [
-            subprocess.Popen(
-                [*command, str(rank), "often" if is_often else "others", str(store), str(out)],
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for rank in (0, 1)
-        ]
-        said = [process.communicate(timeout=1200)[1] for process in started]
-        if any(process.returncode for process in started):
-            raise RuntimeError("\n".join(said))
-        return json.loads(out.read_text())
-
-
-def main(rank: int, group: str, store: str, out: str) -> None:
+def main(group: str, out: str) -> None:
     """Be one of two processes; the first writes what came of it."""
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+    dist.init_process_group("gloo")
+    rank = dist.get_rank()
     found = {
         f"{way} {subject.name}": attempt(way, subject, rank)
         for way in WAYS
@@ -128,4 +96,4 @@ def wrap(way: str, network: Network) -> Any:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), *sys.argv[2:])
+    main(*sys.argv[1:])
