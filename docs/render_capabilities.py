@@ -29,8 +29,8 @@ together. Made by `make capabilities`. A number in brackets leads to what was ra
 
 What is compiled, exported or trained runs on the core's own kernels. Second derivatives, forward
 mode and `torch.func` run eagerly, step by step, through the reference: `auto` takes it by itself,
-and `gatewise.explain_backend` says so. With `backend="cpu"` or `"torch"` asked for, forward mode and
-`torch.func` are an error that names the backend which can. On a GPU `torch.nn`'s layers are
+and `gatewise.explain_backend` says so. With `backend="cpu"` or `"torch"` asked for, forward mode
+and `torch.func` are an error that names the backend which can. On a GPU `torch.nn`'s layers are
 cuDNN's, which have no second derivatives, as PyTorch says; no GPU was at hand to try.
 
 {tables}
