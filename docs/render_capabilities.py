@@ -15,7 +15,7 @@ import torch
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "pytorch"), str(ROOT / "tests")]
 
-from capabilities import CAPABILITIES, COLUMNS, SECTIONS, SUBJECTS, applies, attempt  # noqa: E402
+from capabilities import CAPABILITIES, COLUMNS, ENTRIES, SECTIONS, attempt  # noqa: E402
 from capability import Capability  # noqa: E402
 from subjects import Subject  # noqa: E402
 
@@ -49,11 +49,10 @@ Tried = dict[tuple[str, Subject], str]  # by capability and subject: what was ra
 def main(names: list[str]) -> None:
     """Try the checks of these names, or all, and write the page."""
     tried = read(PAGE.read_text()) if names else {}
-    for capability in (c for c in CAPABILITIES if not names or c.name in names):
-        for column in filter(lambda column: applies(capability, column), COLUMNS):
-            for subject in SUBJECTS[column]:
-                tried[capability.name, subject] = attempt(capability, subject)
-                print(capability.name, subject.name, tried[capability.name, subject] or "yes")
+    for capability, subject in ENTRIES:
+        if not names or capability.name in names:
+            tried[capability.name, subject] = attempt(capability, subject)
+            print(capability.name, subject.name, tried[capability.name, subject] or "yes")
     PAGE.write_text(render(tried, torch.__version__.split("+")[0]))
 
 
@@ -80,16 +79,17 @@ def table(section: str, tried: Tried, notes: list[str]) -> str:
 
 def entry(capability: Capability, column: str, tried: Tried, notes: list[str]) -> str:
     """Give one entry: yes, no, or who lacks it; the first reason stands for all."""
-    if not applies(capability, column):
+    subjects = capability.subjects(column)
+    if not subjects:
         return "–"
-    lacking = {s: r for s in SUBJECTS[column] if (r := tried[capability.name, s])}
+    lacking = {s: r for s in subjects if (r := tried[capability.name, s])}
     if not lacking:
         return "yes"
     reason = next(iter(lacking.values()))
     if reason not in notes:
         notes.append(reason)
     number = f"([{notes.index(reason) + 1}](#what-was-raised))"
-    if len(lacking) == len(SUBJECTS[column]):
+    if len(lacking) == len(subjects):
         return f"no {number}"
     return f"yes, but not {', '.join(subject.form for subject in lacking)} {number}"
 
@@ -106,7 +106,7 @@ def read(page: str) -> Tried:
         for column, text in zip(COLUMNS, rows[capability.title], strict=True):
             number = re.search(r"\[(\d+)\]", text)
             named = re.sub(r".*not | \(\[.*", "", text).replace(",", " ").split()
-            for subject in SUBJECTS[column] if applies(capability, column) else ():
+            for subject in capability.subjects(column):
                 lacks = text.startswith("no ") or (" not " in text and subject.form in named)
                 said[capability.name, subject] = notes[number[1]] if number and lacks else ""
     return said

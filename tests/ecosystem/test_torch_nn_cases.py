@@ -21,6 +21,7 @@ from torch_twins import (
     UNITS,
     assert_equal,
     draw,
+    every_layer,
     flat,
     gradients,
     make,
@@ -30,14 +31,9 @@ from torch_twins import (
 
 import gatewise
 
-every_layer = pytest.mark.parametrize("kind", LAYERS)
+pytestmark = pytest.mark.usefixtures("seeded")
 every_cell = pytest.mark.parametrize("kind", CELLS)
 WRONG = 7  # a size that fits nowhere
-
-
-@pytest.fixture(autouse=True)
-def seeded() -> None:
-    torch.manual_seed(0)
 
 
 def state_of(kind: str, *shape: int, memory: tuple[int, ...] | None = None) -> Any:

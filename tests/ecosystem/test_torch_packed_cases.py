@@ -18,6 +18,7 @@ from torch_twins import (
     UNITS,
     assert_equal,
     draw,
+    every_layer,
     flat,
     gradients,
     make,
@@ -25,14 +26,9 @@ from torch_twins import (
     make_twins,
 )
 
-every_layer = pytest.mark.parametrize("kind", LAYERS)
+pytestmark = pytest.mark.usefixtures("seeded")
 SORTED = [10, 10, 6, 2, 2, 1, 1]
 MIXED = [2, 10, 1, 6, 1, 10, 2]
-
-
-@pytest.fixture(autouse=True)
-def seeded() -> None:
-    torch.manual_seed(0)
 
 
 def sequences_of(lengths: list[int]) -> list[Tensor]:

@@ -22,6 +22,7 @@ from torch_twins import (
     UNITS,
     assert_equal,
     draw,
+    every_layer,
     flat,
     gradients,
     make,
@@ -32,14 +33,9 @@ from torch_twins import (
 import gatewise
 from gatewise.ops.cases import FORMS
 
-every_layer = pytest.mark.parametrize("kind", LAYERS)
+pytestmark = pytest.mark.usefixtures("seeded")
 every_form = pytest.mark.parametrize("form", FORMS)
 BACKENDS = ("auto", "torch", "reference")
-
-
-@pytest.fixture(autouse=True)
-def seeded() -> None:
-    torch.manual_seed(0)
 
 
 def names(module: nn.Module) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +13,7 @@ from gatewise.ops.cases import FORMS
 LAYERS = ("LSTM", "GRU", "RNN")
 CELLS = ("LSTMCell", "GRUCell", "RNNCell")
 STEPS, BATCH, FEATURES, UNITS = 5, 3, 4, 6
+every_layer = pytest.mark.parametrize("kind", LAYERS)
 # With an option that torch lacks, one of each kind beside the plain layers.
 EXTENDED = ("lstm-everything", "gru-everything", "rnn-zoneout")
 

@@ -261,15 +261,6 @@ def test_second_derivatives_go_through_the_reference(form: str) -> None:
     assert torch.autograd.gradgradcheck(function, values)
 
 
-def test_graph_can_be_walked_twice() -> None:
-    tensors = make_tensors("gru", 4, 3)
-    y = run_operator("gru", tensors, backend="cpu")[0]
-    first, second = (
-        torch.autograd.grad(y.sum(), tensors["w_hh"], retain_graph=True)[0] for _ in range(2)
-    )
-    assert torch.equal(first, second)
-
-
 @pytest.mark.parametrize("guide", ["lengths", "resets"])
 def test_guides_changed_before_backward_are_refused(guide: str) -> None:
     """A user may fill one buffer anew for each batch."""

@@ -1,4 +1,4 @@
-"""Gradients that kernels leave to the reference."""
+"""Gradients that are asked for twice, many at once, or to be differentiated in turn."""
 
 import pytest
 import torch
@@ -32,6 +32,16 @@ def test_many_gradients_at_once_equal_one_after_the_other(form: str, backend: st
     for got in (gradients(rows, is_grads_batched=True), vmap(gradients)(rows)):
         assert_same(got, expected, 4 * tolerance(y.dtype, 4, form))
         assert not any(gradient.requires_grad for gradient in got.values())
+
+
+@on_every_kernel
+def test_graph_can_be_walked_twice(form: str, backend: str) -> None:
+    tensors = make_tensors(form, 4, 3)
+    y = run_operator(form, tensors, backend=backend)[0]
+    first, second = (
+        torch.autograd.grad(y.sum(), tensors["w_hh"], retain_graph=True)[0] for _ in range(2)
+    )
+    assert torch.equal(first, second)
 
 
 @pytest.mark.parametrize("steps", [0, 3])

@@ -46,15 +46,6 @@ def test_second_derivatives_of_a_reverse_run_are_right() -> None:
     assert torch.autograd.gradgradcheck(function, tuple(tensors.values()))
 
 
-def test_graph_can_be_walked_twice() -> None:
-    tensors = make_tensors("gru", 4, 3)
-    y = run_operator("gru", tensors, backend="torch")[0]
-    first, second = (
-        torch.autograd.grad(y.sum(), tensors["w_hh"], retain_graph=True)[0] for _ in range(2)
-    )
-    assert torch.equal(first, second)
-
-
 def test_output_can_be_changed_in_place() -> None:
     """As torch's own; what a kernel still needs is watched by autograd."""
     tensors = make_tensors("gru", 4, 3)

@@ -1,4 +1,4 @@
-"""The table of what modules can do, and one of its cells tried."""
+"""The table of what modules can do, and one of its entries tried."""
 
 import re
 import warnings
@@ -8,20 +8,21 @@ import derivative_checks
 import module_checks
 import training_checks
 from capability import CAPABILITIES, Capability, FailedThereError, Lacking
-from subjects import COLUMNS, SUBJECTS, Subject
+from subjects import COLUMNS, Subject
 
-__all__ = ["CAPABILITIES", "COLUMNS", "SECTIONS", "SUBJECTS", "applies", "attempt"]
+__all__ = ["CAPABILITIES", "COLUMNS", "ENTRIES", "SECTIONS", "attempt"]
 
 SECTIONS = [
     checks.SECTION
     for checks in (compiled_checks, training_checks, derivative_checks, module_checks)
 ]
+ENTRIES = [
+    (capability, subject)
+    for capability in CAPABILITIES
+    for column in COLUMNS
+    for subject in capability.subjects(column)
+]
 _MOST = 110  # characters of a reason
-
-
-def applies(capability: Capability, column: str) -> bool:
-    """Say whether a column has a cell in a capability's row."""
-    return capability.has_steps or not column.endswith("cells")
 
 
 def attempt(capability: Capability, subject: Subject) -> str:

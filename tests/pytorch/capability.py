@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from subjects import Subject
+from subjects import SUBJECTS, Subject
 
 Check = Callable[[Subject], None]
 
@@ -39,6 +39,10 @@ class Capability(NamedTuple):
     def name(self) -> str:
         """A test's name for it."""
         return self.check.__name__
+
+    def subjects(self, column: str) -> list[Subject]:
+        """Give what it is tried on in a column; none where it makes no sense."""
+        return [s for s in SUBJECTS[column] if self.has_steps or not s.is_step]
 
 
 CAPABILITIES: list[Capability] = []

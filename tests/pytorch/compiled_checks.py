@@ -9,7 +9,7 @@ import torch
 from capability import Lacking, capability
 from functorch.compile import make_boxed_func
 from subjects import Subject, gradients, run
-from torch import nn
+from torch import Tensor, nn
 from torch._dynamo.backends.common import aot_autograd
 from torch._dynamo.testing import CompileCounterWithBackend
 from torch.export import Dim
@@ -39,8 +39,7 @@ def compiled_training(subject: Subject) -> None:
     module, x = subject.make(), subject.draw()
     y, expected = run(compiled(module, options=FALLBACK), x), run(module, x)
     assert_close(y, expected)
-    for got, want in zip(gradients(module, y), gradients(module, expected), strict=True):
-        assert_close(got, want)
+    assert_close(gradients(module, y), gradients(module, expected))
 
 
 @capability(SECTION, "one graph for all batch sizes and lengths", is_slow=True, has_steps=False)
@@ -77,10 +76,10 @@ def graph_does_not_grow(subject: Subject) -> None:
 def compiled_func_derivatives(subject: Subject) -> None:
     module, x = subject.make(is_small=True).eval(), subject.draw(steps=2)
 
-    def loss(x: torch.Tensor) -> torch.Tensor:
+    def loss(x: Tensor) -> Tensor:
         return module(x)[0].square().sum()
 
-    def second(x: torch.Tensor) -> torch.Tensor:
+    def second(x: Tensor) -> Tensor:
         return grad(lambda x: grad(loss)(x).square().sum())(x)
 
     assert_close(compiled(second, backend="aot_eager")(x), second(x))
@@ -90,7 +89,7 @@ def compiled_func_derivatives(subject: Subject) -> None:
 def compiled_per_sample_gradients(subject: Subject) -> None:
     module, x = subject.make(is_small=True).eval(), subject.draw(steps=2)
 
-    def slopes(x: torch.Tensor) -> torch.Tensor:
+    def slopes(x: Tensor) -> Tensor:
         return vmap(grad(lambda sample: module(sample)[0].square().sum()), in_dims=x.dim() - 2)(x)
 
     assert_close(compiled(slopes, backend="aot_eager")(x), slopes(x))
@@ -105,8 +104,7 @@ def compiled_packed_sequence(subject: Subject) -> None:
         packed = pack_sequence(sequences, enforce_sorted=False)
         y, expected = (run(each, packed).data for each in (fast, module))
         assert_close(y, expected)
-        for got, want in zip(gradients(module, y), gradients(module, expected), strict=True):
-            assert_close(got, want)
+        assert_close(gradients(module, y), gradients(module, expected))
 
 
 @capability(
@@ -119,7 +117,7 @@ def compiled_packed_sequence(subject: Subject) -> None:
 def compiled_second_derivatives(subject: Subject) -> None:
     module, x = subject.make(), subject.draw().requires_grad_()
 
-    def penalty(run_module: Any) -> torch.Tensor:
+    def penalty(run_module: Any) -> Tensor:
         (first,) = torch.autograd.grad(run(run_module, x).square().sum(), x, create_graph=True)
         return torch.autograd.grad(first.square().sum(), x)[0]
 

@@ -2,13 +2,13 @@
 
 import re
 import sys
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from capabilities import CAPABILITIES, COLUMNS, SUBJECTS, applies, attempt
+from capabilities import CAPABILITIES, ENTRIES, attempt
 from capability import Capability
 from subjects import Subject
 
@@ -24,18 +24,13 @@ IS_ABOUT_THIS_TORCH = f"torch {VERSION}. Every" in PAGE
 pytestmark = pytest.mark.skipif(native is None, reason="the core was not built")
 
 
-def cells() -> Iterator[object]:
-    for capability in CAPABILITIES:
-        for column in COLUMNS:
-            if applies(capability, column):
-                for subject in SUBJECTS[column]:
-                    is_slow = capability.is_slow and not subject.is_often
-                    marks = [pytest.mark.slow] if is_slow else []
-                    name = f"{capability.name}-{subject.name}"
-                    yield pytest.param(capability, subject, id=name, marks=marks)
+def as_parameter(capability: Capability, subject: Subject) -> Any:
+    is_slow = capability.is_slow and not subject.is_often
+    name = f"{capability.name}-{subject.name}"
+    return pytest.param(capability, subject, id=name, marks=[pytest.mark.slow] if is_slow else [])
 
 
-@pytest.mark.parametrize(("capability", "subject"), cells())
+@pytest.mark.parametrize(("capability", "subject"), [as_parameter(*entry) for entry in ENTRIES])
 def test_what_the_page_says_is_so(capability: Capability, subject: Subject) -> None:
     if not subject.is_ours and not IS_ABOUT_THIS_TORCH:
         pytest.skip(f"the page is about another torch than {VERSION}")
@@ -45,7 +40,7 @@ def test_what_the_page_says_is_so(capability: Capability, subject: Subject) -> N
         return
     found = attempt(capability, subject)
     assert found, "it can be done: make capabilities"
-    first = next(s for s in SUBJECTS[subject.column] if SAID[capability.name, s])
+    first = next(s for s in capability.subjects(subject.column) if SAID[capability.name, s])
     if IS_ABOUT_THIS_TORCH and subject == first:
         assert found == said, "it raises something else: make capabilities"
 
@@ -58,9 +53,5 @@ def test_page_is_as_it_was_made() -> None:
 
 def test_page_says_why_wherever_ours_lack_something() -> None:
     for capability in CAPABILITIES:
-        lacks = any(
-            SAID.get((capability.name, subject))
-            for column in COLUMNS[:2]
-            for subject in SUBJECTS[column]
-        )
+        lacks = any(SAID[one.name, s] for one, s in ENTRIES if one == capability and s.is_ours)
         assert lacks == bool(capability.why), capability.title
